@@ -1,0 +1,102 @@
+"""The card of a stored model: what it is, how it was made, how good it measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.errors import CorruptModelError
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One measured number.
+
+    Args:
+        name: Such as `accuracy`, or `fd` for a Fréchet distance.
+        value: The number, in the unit that its name implies; shares are in [0, 1].
+        split: The data it was measured on, such as `test`.
+        n: Number of examples.
+        command: The command that measures it again.
+        note: What one must know to compare it, such as whose features were used.
+    """
+
+    name: str
+    value: float
+    split: str
+    n: int
+    command: str
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """All that is known of one version of a model.
+
+    Args:
+        name: `<architecture>.<dataset>[-<method>]`.
+        task: `classification`, `generation` or `translation`.
+        family: Folder under `zoo/models` whose classes the networks may use.
+        paper: The source of the architecture.
+        recipe: The complete recipe, as `Recipe.from_dict` reads it.
+        data: Name, split, number of examples and checksum of the training data.
+        metrics: What was measured.
+        input: Shape, dtype and range of what the first network takes, and its name.
+        output: The same of what the last one gives; `labels` for a classifier.
+        networks: `{network: file}`.
+        parameters: `{network: number of parameters}`.
+        training: Epochs, seconds and images a second of the training.
+        licence: Terms of the training data.
+        versions: Versions of the packages it was made with.
+        version: Number of the version; the store gives it.
+        created: UTC time, ISO 8601.
+        sha256: `{file: hexadecimal digest}` of every file beside the card; the store gives it.
+    """
+
+    name: str
+    task: str
+    family: str
+    paper: str
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    metrics: tuple[Metric, ...]
+    input: dict[str, Any]
+    output: dict[str, Any]
+    networks: dict[str, str]
+    parameters: dict[str, int]
+    training: dict[str, Any]
+    licence: str
+    versions: dict[str, str]
+    version: int = 0
+    created: str = ""
+    sha256: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of the scores; empty where there are none."""
+        return list(self.output.get("labels", []))
+
+    def metric(self, name: str) -> Metric | None:
+        """Returns the first metric of this name, or None."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Card:
+        """Builds a card from plain data.
+
+        Raises:
+            CorruptModelError: when a field is missing, unknown or not of its kind.
+        """
+        try:
+            metrics = tuple(Metric(**metric) for metric in data["metrics"])
+            return cls(**{**data, "metrics": metrics})
+        except (TypeError, KeyError) as error:
+            raise CorruptModelError(f"this is not a card: {error}") from error

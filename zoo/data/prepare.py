@@ -1,0 +1,132 @@
+"""From original archives to arrays: tensorflow-datasets reads and verifies, arrays are cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import files, paths
+from zoo.data.catalogue import DataSet, get
+from zoo.data.split import Arrays
+from zoo.errors import DataUnavailableError, InvalidInputError
+
+
+def folder(name: str) -> Path:
+    """Returns the folder of a data set's arrays; it may not exist yet."""
+    return paths.home() / "data" / name
+
+
+def is_prepared(name: str) -> bool:
+    """Returns whether the arrays of a data set are here."""
+    return (folder(name) / "dataset.json").is_file()
+
+
+def load(name: str, split: str) -> Arrays:
+    """Reads one split.
+
+    Returns:
+        `{"image": uint8 (n, height, width, channels), "label": int64 (n,)}`.
+
+    Raises:
+        UnknownModelError: for an unknown name.
+        InvalidInputError: for a split that the data set does not have.
+        DataUnavailableError: when it is not prepared or its cache is damaged.
+    """
+    dataset = get(name)
+    if split not in dataset.splits:
+        known = ", ".join(dataset.splits)
+        raise InvalidInputError(f"{name} has the splits {known}, not {split!r}")
+    if not is_prepared(name):
+        raise DataUnavailableError(
+            f"{name} is not here; run `zoo data prepare {name}` to download it, or "
+            f"`zoo data prepare {name} --from DIR` to read its archives from DIR"
+        )
+    try:
+        with np.load(folder(name) / f"{split}.npz", allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in ("image", "label")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataUnavailableError(
+            f"the cache of {name} is damaged ({error}); run `zoo data prepare {name}` again"
+        ) from error
+    return arrays
+
+
+def split_checksum(name: str, split: str) -> str:
+    """Returns the SHA-256 over a split's arrays, as it was when the data set was prepared."""
+    record = json.loads((folder(name) / "dataset.json").read_text())
+    return record["sha256"][split]
+
+
+def prepare(name: str, source: str | Path | None = None) -> Path:
+    """Makes a data set ready: archives are fetched or read, verified, and kept as arrays.
+
+    Args:
+        name: A data set of the catalogue.
+        source: A folder with the original archives, or one with a folder of them named like the
+            data set. None downloads them.
+
+    Returns:
+        The folder with the arrays.
+
+    Raises:
+        DataUnavailableError: when an archive is missing, changed, or cannot be downloaded.
+    """
+    dataset = get(name)
+    manual = _archive_folder(dataset, Path(source).expanduser()) if source is not None else None
+    target = folder(name)
+    target.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {"name": name, "sha256": {}}
+    for split, arrays in _read_with_tfds(dataset, manual).items():
+        expected = (dataset.splits[split], *dataset.shape)
+        if arrays["image"].shape != expected:
+            raise DataUnavailableError(
+                f"{name}/{split} should have shape {expected}, got {arrays['image'].shape}"
+            )
+        record["sha256"][split] = arrays_checksum(arrays)
+        with files.atomic_path(target / f"{split}.npz") as temporary:
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
+    files.write_text(target / "dataset.json", json.dumps(record, indent=2))
+    return target
+
+
+def arrays_checksum(arrays: Arrays) -> str:
+    """Returns the SHA-256 over names, dtypes, shapes and bytes of the arrays."""
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        value = np.ascontiguousarray(arrays[key])
+        digest.update(f"{key} {value.dtype} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _archive_folder(dataset: DataSet, source: Path) -> Path:
+    if not source.is_dir():
+        raise DataUnavailableError(f"there is no folder {source}")
+    inner = source / dataset.name
+    chosen = inner if inner.is_dir() else source
+    missing = [file for file in dataset.archives if not (chosen / file).is_file()]
+    if missing:
+        raise DataUnavailableError(
+            f"{chosen} lacks {missing[0]}; {dataset.name} needs {', '.join(dataset.archives)}"
+        )
+    return chosen
+
+
+def _read_with_tfds(dataset: DataSet, manual: Path | None) -> dict[str, Arrays]:
+    """Runs the TFDS builder. Its working files are removed: the arrays are what is kept."""
+    from zoo.data import tfds_bridge
+
+    # One download folder a data set: TFDS caches extracted files by bare name, and mnist and
+    # fashion_mnist use the same names.
+    work = paths.home() / "tfds" / dataset.name
+    try:
+        return tfds_bridge.read(dataset.name, tuple(dataset.splits), work, manual)
+    finally:
+        if manual is not None:
+            shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""The errors a user can meet. Each message is one line: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """Base of every error that a user's input or surroundings can cause."""
+
+
+class UnknownModelError(ZooError):
+    """A name that nothing answers to. `near` holds the closest known names, best first."""
+
+    def __init__(self, name: str, known: Iterable[str], kind: str = "model") -> None:
+        self.name = name
+        self.near = nearest(name, known)
+        super().__init__(f"unknown {kind} {name!r}{did_you_mean(self.near)}")
+
+
+class CorruptModelError(ZooError):
+    """A stored model whose files do not match its card."""
+
+
+class DataUnavailableError(ZooError):
+    """A data set that is not here. The message names the command that mends it."""
+
+
+class InvalidInputError(ZooError):
+    """An argument or an array of the wrong kind, shape, range or size."""
+
+
+class RecipeError(ZooError):
+    """A recipe with an unknown field, a wrong type or a value that cannot be trained."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Returns up to `count` known names close to `name`, best first."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
+    starts = [other for other in names if name and other.startswith(name) and other not in close]
+    return (close + starts)[:count]
+
+
+def did_you_mean(near: list[str]) -> str:
+    """Returns "; did you mean …?" for a list of near names, or nothing for an empty one."""
+    return f"; did you mean {' or '.join(near)}?" if near else ""

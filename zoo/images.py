@@ -1,0 +1,50 @@
+"""Pictures: grids, PNG files."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from zoo import files
+
+
+def image_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """Lays images out in rows on white.
+
+    Args:
+        images: uint8 (n, height, width, channels) with 1 or 3 channels.
+        columns: Images in a row; by default about as many as there are rows.
+        gap: Pixels between images.
+
+    Returns:
+        uint8 (rows * (height + gap) + gap, columns * (width + gap) + gap, channels).
+    """
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    canvas = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8
+    )
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encodes uint8 (height, width, 1 or 3) as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def save_png(path: Path, image: np.ndarray) -> None:
+    """Writes an image as PNG, atomically."""
+    with files.atomic_path(path) as temporary:
+        temporary.write_bytes(encode_png(image))

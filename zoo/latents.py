@@ -1,0 +1,57 @@
+"""Latent vectors from seeds, paths between them, and images back to pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def draw_latents(seeds: Sequence[int], latent_dim: int) -> np.ndarray:
+    """Draws one vector a seed from N(0, I).
+
+    A vector depends on its own seed alone, not on its neighbours.
+
+    Args:
+        seeds: Non-negative integers.
+        latent_dim: Length of a vector.
+
+    Returns:
+        float32 (len(seeds), latent_dim).
+    """
+    rows = [
+        np.random.Generator(np.random.Philox(seed)).standard_normal(latent_dim, np.float32)
+        for seed in seeds
+    ]
+    return np.stack(rows) if rows else np.zeros((0, latent_dim), np.float32)
+
+
+def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+    """Walks from one latent vector to another along the sphere (White 2016, eq. 1).
+
+    Lengths are interpolated linearly, so every vector on the way is as long as its neighbours.
+
+    Args:
+        start: (latent_dim,).
+        end: (latent_dim,).
+        steps: Vectors on the path, both ends included; at least 2.
+
+    Returns:
+        float32 (steps, latent_dim).
+    """
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    unit_start, unit_end = start / lengths[0], end / lengths[1]
+    angle = np.arccos(np.clip(np.dot(unit_start, unit_end), -1.0, 1.0))
+    share = np.linspace(0.0, 1.0, steps)[:, None]
+    if np.sin(angle) < 1e-6:
+        directions = (1 - share) * unit_start + share * unit_end
+    else:
+        directions = (
+            np.sin((1 - share) * angle) * unit_start + np.sin(share * angle) * unit_end
+        ) / np.sin(angle)
+    return (directions * ((1 - share) * lengths[0] + share * lengths[1])).astype(np.float32)
+
+
+def to_pixels(images: np.ndarray) -> np.ndarray:
+    """Maps images in [-1, 1] to uint8 pixels, rounding to the nearest."""
+    return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)

@@ -1,0 +1,204 @@
+"""A recipe: all that is needed to train a model again, as data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zoo.errors import RecipeError, did_you_mean, nearest
+
+NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+(-[a-z0-9_]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSpec:
+    """Which examples a recipe learns from.
+
+    Args:
+        name: Name of a data set, as `zoo data list` shows it.
+        validation: Examples cut from the train split for validation, 0 for none.
+        limit: Use only this many training examples, for quick tries; None for all.
+    """
+
+    name: str
+    validation: int = 0
+    limit: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a model is made. Printed, overridden, stored on the card, and trained by the engine.
+
+    A dictionary that names a part has the form `{"name": part, option: value, …}`.
+
+    Args:
+        name: `<architecture>.<dataset>[-<method>]`.
+        architecture: A registered architecture.
+        data: The data and its split.
+        network: Options of the architecture's builders.
+        method: The training method and its options.
+        augmentation: Keras preprocessing layers by class name, applied in order to a batch of
+            images with values 0 to 255 on the training side only.
+        optimizer: A Keras optimizer by class name with its options.
+        schedule: A learning-rate schedule over the whole run; `{}` for a constant rate.
+        players: Overrides of `optimizer` for single players.
+        ema: Decay of the moving average kept of a network's weights, by network. Where there is
+            one, it is what evaluation uses and the store keeps.
+        batch_size: Examples in one step.
+        epochs: Passes over the training examples.
+        seed: Decides initial weights, order, augmentation and noise.
+        steps_per_execution: Steps run in one call of the compiled function.
+        lineage: Where the recipe came from, such as a search; empty for a registered one.
+    """
+
+    name: str
+    architecture: str
+    data: DataSpec
+    network: dict[str, Any] = dataclasses.field(default_factory=dict)
+    method: dict[str, Any] = dataclasses.field(default_factory=dict)
+    augmentation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    optimizer: dict[str, Any] = dataclasses.field(
+        default_factory=lambda: {"name": "Adam", "learning_rate": 1e-3}
+    )
+    schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
+    players: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    ema: dict[str, float] = dataclasses.field(default_factory=dict)
+    batch_size: int = 128
+    epochs: int = 10
+    seed: int = 1
+    steps_per_execution: int = 1
+    lineage: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        if not NAME.fullmatch(self.name):
+            raise RecipeError(
+                f"recipe name {self.name!r} is not of the form architecture.dataset[-method], "
+                "in lower-case letters, digits and underscores"
+            )
+        for field in ("batch_size", "epochs", "steps_per_execution"):
+            if getattr(self, field) < 1:
+                raise RecipeError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if self.data.validation < 0:
+            raise RecipeError(f"data.validation must be 0 or more, got {self.data.validation}")
+        if self.data.limit is not None and self.data.limit < 1:
+            raise RecipeError(f"data.limit must be at least 1, got {self.data.limit}")
+        if self.seed < 0:
+            raise RecipeError(f"seed must be 0 or more, got {self.seed}")
+        for network, decay in self.ema.items():
+            if not 0 <= decay < 1:
+                raise RecipeError(f"ema.{network} must be in [0, 1), got {decay}")
+        for part in self.augmentation:
+            if not isinstance(part, dict) or "name" not in part:
+                raise RecipeError(f'augmentation needs {{"name": …}} dictionaries, got {part!r}')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the recipe as plain data that `from_dict` reads back."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
+        """Builds a recipe from plain data; unknown fields and wrong types raise `RecipeError`."""
+        return _build(cls, data, "")
+
+    def override(self, settings: Iterable[str] | Mapping[str, Any]) -> Recipe:
+        """Returns a copy with some values replaced.
+
+        Args:
+            settings: Dotted paths to values, as a mapping or as strings "path=value" where the
+                value is JSON or, failing that, text: `epochs=3`, `optimizer.learning_rate=1e-3`,
+                `augmentation=[]`.
+
+        Raises:
+            RecipeError: for a path that is not in a recipe or a value of the wrong type.
+        """
+        pairs = settings.items() if isinstance(settings, Mapping) else map(_parse, settings)
+        data = self.to_dict()
+        for path, value in pairs:
+            _assign(data, path, value)
+        return Recipe.from_dict(data)
+
+
+def _parse(setting: str) -> tuple[str, Any]:
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise RecipeError(f"a setting has the form path=value, got {setting!r}")
+    try:
+        return path, json.loads(text)
+    except json.JSONDecodeError:
+        return path, text
+
+
+def _assign(data: dict[str, Any], path: str, value: Any) -> None:
+    """Sets data[a][b] for the path "a.b"; options of parts may be new, fields may not."""
+    *parents, last = path.split(".")
+    here: Any = data
+    for depth, key in enumerate(parents):
+        free = depth > 0 and parents[0] != "data"
+        if isinstance(here, list) and key.isdigit() and int(key) < len(here):
+            here = here[int(key)]
+        elif isinstance(here, dict) and (key in here or free):
+            here = here.setdefault(key, {})
+        else:
+            raise RecipeError(_unknown(path, key, here))
+    if isinstance(here, list) and last.isdigit() and int(last) < len(here):
+        here[int(last)] = value
+    elif not isinstance(here, dict) or (last not in here and (not parents or parents == ["data"])):
+        raise RecipeError(_unknown(path, last, here))
+    else:
+        here[last] = value
+
+
+def _unknown(path: str, key: str, here: Any) -> str:
+    near = did_you_mean(nearest(key, here)) if isinstance(here, dict) else ""
+    return f"a recipe has no {path!r}{near}"
+
+
+def _build(cls: type, data: Any, where: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise RecipeError(f"{where or 'a recipe'} must be a dictionary, got {data!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for key in data:
+        if key not in fields:
+            raise RecipeError(_unknown(f"{where}{key}", str(key), fields))
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in data
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise RecipeError(f"a recipe needs {where}{missing[0]}")
+    values = dict(data)
+    if cls is Recipe:
+        values["data"] = _build(DataSpec, data["data"], "data.")
+    return cls(**values)
+
+
+def _check_types(recipe: Recipe) -> None:
+    """Checks each field against its annotation and turns whole floats from JSON into ints."""
+    for part, where in ((recipe, ""), (recipe.data, "data.")):
+        hints = typing.get_type_hints(type(part))
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            allowed = _plain_types(hints[field.name])
+            if float in allowed and type(value) is int:
+                continue
+            if type(value) not in allowed:
+                wanted = " or ".join("null" if t is type(None) else t.__name__ for t in allowed)
+                raise RecipeError(f"{where}{field.name} must be {wanted}, got {value!r}")
+
+
+def _plain_types(hint: Any) -> tuple[type, ...]:
+    if isinstance(hint, types.UnionType):
+        return tuple(typing.get_origin(arm) or arm for arm in typing.get_args(hint))
+    return (typing.get_origin(hint) or hint,)

@@ -1,0 +1,243 @@
+"""The store of models: numbered versions, verified when read, whole when written.
+
+    <root>/<name>/<version>/card.json, README.md, <network>.keras, pictures, history.csv
+
+Two roots are searched in order: `$ZOO_HOME/models`, which is written to, and the shipped
+`saved_models/`. Nothing else touches these folders.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import files, paths
+from zoo.card import Card
+from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
+from zoo.registry import natural_sort
+
+if TYPE_CHECKING:
+    import keras
+
+_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*)?")
+_STALE_SECONDS = 24 * 3600
+
+
+def roots() -> list[Path]:
+    """Returns the folders that are searched, in order; the first is written to."""
+    return [paths.home() / "models", paths.shipped_models()]
+
+
+def names(pattern: str = "*") -> list[str]:
+    """Returns the names of stored models that match a shell wildcard, in natural order."""
+    found = {
+        folder.name
+        for root in roots()
+        if root.is_dir()
+        for folder in root.iterdir()
+        if _NAME.fullmatch(folder.name) and _versions_in(folder)
+    }
+    return natural_sort(name for name in found if fnmatch.fnmatchcase(name, pattern))
+
+
+def versions(name: str) -> list[int]:
+    """Returns the version numbers of a model in all roots, oldest first."""
+    _check_name(name)
+    return sorted({number for root in roots() for number in _versions_in(root / name)})
+
+
+def find(reference: str | Path) -> Path:
+    """Returns the folder of a stored model.
+
+    Args:
+        reference: A name (its newest version), `name@version`, or the path of a version's folder.
+
+    Raises:
+        UnknownModelError: when nothing is stored under it, with near names.
+        InvalidInputError: for a reference that is not of these forms.
+    """
+    path = Path(reference)
+    if isinstance(reference, Path) or path.is_absolute() or str(reference).startswith("./"):
+        if not (path / "card.json").is_file():
+            raise UnknownModelError(str(reference), [], kind="model folder")
+        return path
+    name, at, version = str(reference).partition("@")
+    _check_name(name)
+    available = versions(name)
+    if not available:
+        raise UnknownModelError(name, names())
+    if at and (not version.isdigit() or int(version) not in available):
+        listed = ", ".join(f"{name}@{number}" for number in available)
+        raise UnknownModelError(str(reference), [], kind=f"version (there are {listed})")
+    number = int(version) if at else available[-1]
+    return next(root / name / str(number) for root in roots() if _has(root / name / str(number)))
+
+
+def read_card(reference: str | Path) -> Card:
+    """Reads a model's card without reading its weights.
+
+    Raises:
+        UnknownModelError, InvalidInputError: as for `find`.
+        CorruptModelError: when the card is damaged.
+    """
+    folder = find(reference)
+    try:
+        record = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorruptModelError(f"the card in {folder} cannot be read: {error}") from error
+    if not isinstance(record, dict):
+        raise CorruptModelError(f"the card in {folder} is not an object")
+    return Card.from_dict(record)
+
+
+def verify(reference: str | Path) -> Card:
+    """Checks every file of a model against its card.
+
+    Raises:
+        CorruptModelError: naming the first file that is missing, changed or not on the card.
+    """
+    folder = find(reference)
+    card = read_card(folder)
+    for name, expected in card.sha256.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise CorruptModelError(f"{card.name}@{card.version}: {name} is missing")
+        if files.sha256(path) != expected:
+            raise CorruptModelError(
+                f"{card.name}@{card.version}: {name} is not the file that was stored "
+                "(sha256 differs); restore it or delete the version"
+            )
+    for name in card.networks.values():
+        if name not in card.sha256:
+            raise CorruptModelError(f"{card.name}@{card.version}: {name} has no sha256 on the card")
+    return card
+
+
+def load(reference: str | Path) -> tuple[Card, dict[str, keras.Model]]:
+    """Verifies a model and loads its networks, uncompiled, in Keras' safe mode.
+
+    Raises:
+        UnknownModelError, InvalidInputError: as for `find`.
+        CorruptModelError: as for `verify`, or when Keras cannot read a network.
+    """
+    folder = find(reference)
+    card = verify(folder)
+
+    import keras
+
+    from zoo import registry
+
+    registry.import_family(card.family)
+    networks = {}
+    for name, file in card.networks.items():
+        try:
+            networks[name] = keras.saving.load_model(folder / file, compile=False, safe_mode=True)
+        except (ValueError, TypeError, OSError, KeyError) as error:
+            first_line = str(error).splitlines()[0][:200]
+            raise CorruptModelError(f"{card.name}: {file} cannot be loaded: {first_line}") from error
+    return card, networks
+
+
+def save(
+    card: Card,
+    networks: Mapping[str, keras.Model],
+    extras: Mapping[str, bytes] | None = None,
+    root: Path | None = None,
+) -> Path:
+    """Stores a new version: written beside, synced, then renamed into place.
+
+    A kill at any moment leaves the versions there were, or those and the whole new one. Two
+    writers at once get two versions.
+
+    Args:
+        card: The card; its version, networks, time and digests are filled in.
+        networks: The networks that inference needs, by name.
+        extras: Further files by name, such as `samples.png`.
+        root: Where to store; by default `$ZOO_HOME/models`.
+
+    Returns:
+        The folder of the version.
+    """
+    _check_name(card.name)
+    parent = (root or roots()[0]) / card.name
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(parent)
+    work = Path(tempfile.mkdtemp(prefix=".saving-", dir=parent))
+    try:
+        for name, network in networks.items():
+            network.save(work / f"{name}.keras")
+        for name, content in (extras or {}).items():
+            if Path(name).name != name or name == "card.json":
+                raise InvalidInputError(f"a stored file needs a plain name, got {name!r}")
+            (work / name).write_bytes(content)
+        card = dataclasses.replace(
+            card,
+            networks={name: f"{name}.keras" for name in networks},
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return _publish(work, parent, card)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _publish(work: Path, parent: Path, card: Card) -> Path:
+    """Gives the folder the next free number; the rename fails when another writer took it."""
+    from zoo.report import card_readme
+
+    for path in work.iterdir():
+        files.sync(path)
+    while True:
+        number = max([0, *versions(card.name), *_versions_in(parent)]) + 1
+        numbered = dataclasses.replace(card, version=number)
+        (work / "README.md").write_text(card_readme(numbered, work), encoding="utf-8")
+        digests = {p.name: files.sha256(p) for p in sorted(work.iterdir()) if p.name != "card.json"}
+        numbered = dataclasses.replace(numbered, sha256=digests)
+        (work / "card.json").write_text(numbered.to_json(), encoding="utf-8")
+        for name in ("README.md", "card.json"):
+            files.sync(work / name)
+        files.sync(work)
+        os.chmod(work, 0o755)
+        target = parent / str(number)
+        try:
+            os.rename(work, target)
+        except OSError:
+            if target.exists():
+                continue
+            raise
+        files.sync(parent)
+        return target
+
+
+def _versions_in(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit() and _has(path)]
+
+
+def _has(folder: Path) -> bool:
+    return (folder / "card.json").is_file()
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            f"a model's name has letters, digits and underscores, one dot and hyphens after it, "
+            f"such as resnet20.fashion_mnist; got {name!r}"
+        )
+
+
+def _remove_stale(parent: Path) -> None:
+    """Removes what killed writers left a day or more ago; younger ones may still be at work."""
+    for path in parent.glob(".saving-*"):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

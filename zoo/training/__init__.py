@@ -1,0 +1,1 @@
+"""The engine: players take turns, one custom step, exact resume."""

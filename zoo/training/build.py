@@ -1,0 +1,173 @@
+"""From names and options to built networks, and from a recipe to a compiled model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo import registry
+from zoo.errors import RecipeError, did_you_mean, nearest
+from zoo.recipe import Recipe
+from zoo.training.engine import MultiPlayerModel
+from zoo.training.optimizers import build_optimizer, keras_class, make
+
+
+def build_networks(
+    architecture: registry.Architecture, context: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, keras.Model]:
+    """Builds the networks of an architecture.
+
+    Args:
+        architecture: What to build.
+        context: What the data say, such as `input_shape`; a builder gets what it takes of it.
+        options: What the user says. An option goes to every builder that takes it; a dictionary
+            under a network's name goes to that network alone.
+
+    Raises:
+        RecipeError: for an option that no builder takes, or a value that one refuses.
+    """
+    builders = {name: registry.load_object(path) for name, path in architecture.networks.items()}
+    common = {key: value for key, value in options.items() if key not in builders}
+    taken = {name: inspect.signature(builder).parameters for name, builder in builders.items()}
+    known = {key for parameters in taken.values() for key in parameters}
+    for option in common:
+        if option not in known:
+            near = did_you_mean(nearest(option, known))
+            raise RecipeError(f"{architecture.name} has no option {option!r}{near}")
+    return {
+        name: make(
+            builder,
+            {
+                **{k: v for k, v in {**context, **common}.items() if k in taken[name]},
+                **options.get(name, {}),
+            },
+            architecture.name,
+        )
+        for name, builder in builders.items()
+    }
+
+
+def create(
+    name: str,
+    input_shape: Sequence[int] | None = None,
+    classes: int | None = None,
+    **options: Any,
+) -> keras.Model:
+    """Builds an untrained model.
+
+    Args:
+        name: An architecture, such as `resnet20`.
+        input_shape: (height, width, channels) of the images.
+        classes: Number of classes, for a classifier.
+        **options: Options of the architecture, such as `dropout=0.2`.
+
+    Returns:
+        The network; for architectures of several, the game they play, with the networks as
+        attributes, such as `model.generator`.
+
+    Raises:
+        UnknownModelError: for an unknown name.
+        RecipeError: for options that the architecture does not take.
+    """
+    architecture = registry.architectures().get(name)
+    given = {"input_shape": input_shape, "classes": classes}
+    asked = {key: value for key, value in given.items() if value is not None}
+    networks = build_networks(architecture, {}, {**asked, **options})
+    if len(networks) == 1:
+        return next(iter(networks.values()))
+    return build_method({"name": architecture.method}, networks)
+
+
+def build_method(
+    config: Mapping[str, Any],
+    networks: Mapping[str, keras.Model],
+    seed: int = 0,
+    ema: Mapping[str, float] | None = None,
+) -> MultiPlayerModel:
+    """Builds the game of a method's configuration around its networks."""
+    options = dict(config)
+    method = registry.methods().get(options.pop("name"))
+    game: Callable[..., MultiPlayerModel] = registry.load_object(method.model)
+    known = [
+        key
+        for key, parameter in inspect.signature(game).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    for option in options:
+        if option not in known:
+            near = did_you_mean(nearest(option, known))
+            raise RecipeError(f"method {method.name} has no option {option!r}{near}")
+    for network in ema or {}:
+        if network not in networks:
+            raise RecipeError(f"ema names {network!r}; the networks are {', '.join(networks)}")
+    try:
+        return game(**networks, **options, seed=seed, ema=ema)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"method {method.name}: {error}") from error
+
+
+def build_model(
+    recipe: Recipe, images: np.ndarray, classes: int, steps_per_epoch: int
+) -> MultiPlayerModel:
+    """Builds and compiles what a recipe trains, with weights decided by its seed.
+
+    Args:
+        recipe: The recipe.
+        images: The training images, uint8 (n, height, width, channels), for shape and statistics.
+        classes: Number of classes.
+        steps_per_epoch: Steps in an epoch, for schedules.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    architecture = registry.architectures().get(recipe.architecture)
+    context = {
+        "input_shape": images.shape[1:],
+        "classes": classes,
+        "mean": np.mean(images, axis=(0, 1, 2)).round(4).tolist(),
+        "std": np.std(images, axis=(0, 1, 2)).round(4).tolist(),
+    }
+    networks = build_networks(architecture, context, recipe.network)
+    method = recipe.method or {"name": architecture.method}
+    if "name" not in method:
+        raise RecipeError(f'method needs a name, such as {{"name": "{architecture.method}"}}')
+    model = build_method(method, networks, recipe.seed, recipe.ema)
+    model.total_steps = recipe.epochs * steps_per_epoch
+    for player in recipe.players:
+        if player not in model.players:
+            raise RecipeError(f"players names {player!r}; they are {', '.join(model.players)}")
+    optimizers = {}
+    for player in model.players:
+        turns = sum(player in players for players in model.rounds)
+        config = {**recipe.optimizer, **recipe.players.get(player, {})}
+        optimizers[player] = build_optimizer(config, recipe.schedule, model.total_steps * turns)
+    model.compile(optimizers, steps_per_execution=recipe.steps_per_execution)
+    model.set_augmentation(build_augmentation(recipe, model))
+    return model
+
+
+def build_augmentation(
+    recipe: Recipe, model: MultiPlayerModel
+) -> Callable[[Any], Any] | None:
+    """Builds the function that augments a batch of images, or None where there is nothing to do.
+
+    Its layers draw from counter-based seeds, so augmentation is resumed exactly.
+    """
+    if not recipe.augmentation:
+        return None
+    augmenters = []
+    for index, part in enumerate(recipe.augmentation):
+        options = {key: value for key, value in part.items() if key != "name"}
+        layer_class = keras_class(keras.layers, part["name"], keras.Layer, "augmentation")
+        layer = make(layer_class, {**options, "seed": 0}, f"augmentation {part['name']}")
+        layer.generator = model.rng(f"augmentation {index}")
+        augmenters.append(layer)
+
+    def augment(images: Any) -> Any:
+        for layer in augmenters:
+            images = layer(images, training=True)
+        return images
+
+    return augment

@@ -1,0 +1,288 @@
+"""MultiPlayerModel: a training method is a game of players who take turns.
+
+A method says who learns, in which rounds, and what each player's loss is. This file holds what
+is the same on every backend; the step itself, with its gradients, is in `tensorflow_step.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.training.noise import CounterSeed
+from zoo.training.optimizers import PlayerOptimizers
+from zoo.training.tensorflow_step import TensorFlowStep
+
+Batch = dict[str, Any]
+Losses = dict[str, Any]
+
+
+class MultiPlayerModel(TensorFlowStep, keras.Model):
+    """Base of every training method.
+
+    A subclass sets `players`, `rounds` and `logged`, and writes `compute_losses`. Options of its
+    constructor are kept as attributes of the same name; its configuration follows from that.
+
+    In a round only the players of that round change: their variables by their own optimizer, and
+    their statistics, such as BatchNorm's, by the forward pass. The other networks' statistics are
+    put back, however often they were run.
+
+    Attributes:
+        players: `{player: names of the attributes that hold its networks}`.
+        rounds: The players of each round, in order. Players of one round share a forward pass.
+        logged: Names of further values that `compute_losses` returns for the logs.
+        published: Attributes of the networks that inference needs.
+
+    Args:
+        networks: `{attribute name: built network}`.
+        seed: Seed of the noise.
+        ema: `{attribute name: decay}` of the networks whose moving average is kept.
+    """
+
+    players: ClassVar[dict[str, tuple[str, ...]]]
+    rounds: tuple[tuple[str, ...], ...]
+    logged: ClassVar[tuple[str, ...]] = ()
+    published: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        networks: Mapping[str, keras.Model],
+        *,
+        seed: int = 0,
+        ema: Mapping[str, float] | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.network_names = tuple(networks)
+        for attribute, network in networks.items():
+            setattr(self, attribute, network)
+        self.seed = seed
+        self.ema = dict(ema or {})
+        self.total_steps = 1
+        # A plain function, not a layer: augmentation has no weights and is not part of the model.
+        self._augment: Callable[[Any], Any] | None = None
+        self._round = 0
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self._averages = {
+            attribute: [self._average_of(weight) for weight in getattr(self, attribute).weights]
+            for attribute in self.ema
+        }
+        single = len(self.players) == 1
+        names = ["loss" if single else f"{player}_loss" for player in self.players]
+        self._trackers = {n: keras.metrics.Mean(name=n) for n in [*names, *self.logged]}
+        self.built = True
+
+    # What a method writes.
+
+    def compute_losses(
+        self, batch: Batch, players: Sequence[str], training: bool = True
+    ) -> tuple[Losses, Losses]:
+        """Returns `({player: scalar loss}, {logged name: scalar})` for the players of a round.
+
+        Args:
+            batch: Tensors with the examples along the first axis; `image` is float32, 0 to 255.
+            players: Whose losses are wanted.
+            training: False when evaluating; nothing may change then.
+        """
+        raise NotImplementedError
+
+    # What a method may use.
+
+    def rng(self, purpose: str) -> CounterSeed:
+        """Returns a seed for `keras.random`, fresh in each step, round and purpose."""
+        return CounterSeed(self.seed, f"{purpose}/{self._round}", self.replica_step())
+
+    @property
+    def progress(self) -> Any:
+        """The share of the run that is done, a scalar in [0, 1]. Ramps are functions of it."""
+        return ops.clip(ops.cast(self.step, "float32") / self.total_steps, 0.0, 1.0)
+
+    # Compiling.
+
+    def compile(self, optimizer: Any, **options: Any) -> None:
+        """Compiles with `PlayerOptimizers`, a `{player: optimizer}` or, for one player, its own.
+
+        Args:
+            optimizer: The optimizers.
+            **options: As for `keras.Model.compile`; losses and metrics come from the method.
+        """
+        if isinstance(optimizer, Mapping):
+            optimizer = PlayerOptimizers(optimizer)
+        elif not isinstance(optimizer, PlayerOptimizers):
+            optimizer = PlayerOptimizers({player: optimizer for player in self.players})
+        if set(optimizer.optimizers) != set(self.players):
+            raise ValueError(
+                f"{type(self).__name__} needs one optimizer for each of its players "
+                f"{', '.join(self.players)}, got {', '.join(optimizer.optimizers)}"
+            )
+        super().compile(optimizer=optimizer, loss=None, **options)
+        optimizer.build_players({p: self.player_variables(p) for p in self.players})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
+
+    def set_augmentation(self, augment: Callable[[Any], Any] | None) -> None:
+        """Sets the function applied to each training batch of images, once a step."""
+        self._augment = augment
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Puts the averaged weights in place of the raw ones for a while."""
+        swapped = [
+            (weight, np.asarray(weight.value), average)
+            for attribute, averages in self._averages.items()
+            for weight, average in zip(getattr(self, attribute).weights, averages, strict=True)
+        ]
+        for weight, _, average in swapped:
+            weight.assign(average)
+        try:
+            yield
+        finally:
+            for weight, raw, _ in swapped:
+                weight.assign(raw)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`, with averaged weights where these are kept."""
+        with self.averaged_weights():
+            return super().evaluate(*args, **kwargs)
+
+    # What the step uses.
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self._trackers.values())
+
+    def player_networks(self, player: str) -> list[keras.Model]:
+        return [getattr(self, attribute) for attribute in self.players[player]]
+
+    def player_variables(self, player: str) -> list[keras.Variable]:
+        """The variables that a player's optimizer moves."""
+        return [v for network in self.player_networks(player) for v in network.trainable_variables]
+
+    def spectator_variables(self, players: Sequence[str]) -> list[keras.Variable]:
+        """The statistics of all networks that none of `players` owns."""
+        playing = {attribute for player in players for attribute in self.players[player]}
+        return [
+            variable
+            for attribute in self.network_names
+            if attribute not in playing
+            for variable in getattr(self, attribute).non_trainable_variables
+        ]
+
+    def prepare_batch(self, batch: Batch, training: bool) -> Batch:
+        """Casts the images to float32 and, in training, augments them."""
+        images = ops.cast(batch["image"], "float32")
+        if training and self._augment is not None:
+            images = self._augment(images)
+        return {**batch, "image": images}
+
+    def play(self, batch: Batch, players: Sequence[str], training: bool) -> Losses:
+        """Runs a round's forward pass: logs every value and returns the players' losses."""
+        losses, logs = self.compute_losses(batch, players, training=training)
+        if set(losses) != set(players):
+            raise ValueError(
+                f"compute_losses should give losses of {', '.join(players)}, got {list(losses)}"
+            )
+        count = ops.shape(batch["image"])[0]
+        for player, loss in losses.items():
+            name = "loss" if len(self.players) == 1 else f"{player}_loss"
+            self._trackers[name].update_state(loss, sample_weight=count)
+        for name, value in logs.items():
+            self._trackers[name].update_state(value, sample_weight=count)
+        return {p: losses[p] + self._penalties(p) if training else losses[p] for p in players}
+
+    def _penalties(self, player: str) -> Any:
+        """The regularisation losses of a player's layers."""
+        terms = [loss for network in self.player_networks(player) for loss in network.losses]
+        return sum(terms, 0.0)
+
+    def finish_step(self) -> None:
+        """Counts the step and moves the averages."""
+        done = ops.cast(self.step, "float32") + 1.0
+        for attribute, decay in self.ema.items():
+            # A young average follows quickly: (1 + t) / (10 + t) until that reaches the decay.
+            keep = ops.minimum(decay, (1.0 + done) / (10.0 + done))
+            weights = getattr(self, attribute).weights
+            for average, weight in zip(self._averages[attribute], weights, strict=True):
+                average.assign(average + (1.0 - keep) * (weight - average))
+        self.step.assign_add(1)
+
+    def _average_of(self, weight: keras.Variable) -> keras.Variable:
+        average = self.add_weight(
+            shape=weight.shape,
+            dtype=weight.dtype,
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="average",
+        )
+        average.assign(weight)
+        return average
+
+    # What comes out.
+
+    def published_networks(self) -> dict[str, keras.Model]:
+        """Returns the networks that inference needs, with averaged weights where these are kept.
+
+        They are copies: training on does not change them.
+        """
+        copies = {}
+        for attribute in self.published:
+            network = getattr(self, attribute)
+            copy = keras.models.clone_model(network)
+            source = self._averages.get(attribute, network.weights)
+            for target, value in zip(copy.weights, source, strict=True):
+                target.assign(value)
+            copies[attribute] = copy
+        return copies
+
+    @property
+    def draws_samples(self) -> bool:
+        """Whether the method has a `sample`."""
+        return type(self).sample is not MultiPlayerModel.sample
+
+    def sample(self, count: int) -> np.ndarray:
+        """Returns `count` images, uint8, always from the same noise. For methods that generate."""
+        raise NotImplementedError(f"{type(self).__name__} does not generate images")
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Runs the first published network."""
+        return getattr(self, self.published[0])(inputs, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        options = inspect.signature(type(self).__init__).parameters
+        config = {
+            option: getattr(self, option)
+            for option in options
+            if option not in ("self", "kwargs", *self.network_names)
+        }
+        networks = {n: serialize(getattr(self, n)) for n in self.network_names}
+        return {**config, **networks, "seed": self.seed, "ema": dict(self.ema), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> MultiPlayerModel:
+        restore = keras.saving.deserialize_keras_object
+        values = {
+            key: restore(value, custom_objects)
+            if isinstance(value, dict) and "class_name" in value
+            else value
+            for key, value in config.items()
+        }
+        return cls(**values)

@@ -1,0 +1,39 @@
+"""Counter-based noise: a function of (seed, purpose, step) with no state of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class CounterSeed(keras.random.SeedGenerator):
+    """A seed for `keras.random` that depends on (seed, purpose, step) alone.
+
+    It takes the place of a `SeedGenerator` wherever Keras takes one, in `keras.random` functions
+    and in layers, but reads the step instead of advancing a state. So there is nothing to save,
+    and a resumed run draws what the unbroken run would have drawn.
+
+    Args:
+        seed: The seed of the run.
+        purpose: What the noise is for. Two purposes give unrelated noise in the same step.
+        step: An integer variable that counts steps.
+
+    Example:
+        keras.random.normal((8, 64), seed=CounterSeed(1, "latents", model.step))
+    """
+
+    def __init__(self, seed: int, purpose: str, step: Any) -> None:
+        # The base class would create a state variable; there is none here.
+        digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+        self.name = purpose
+        self._key = int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
+        self._step = step
+
+    def next(self, ordered: bool = True) -> Any:
+        """Returns the seed of this step: an integer tensor of shape (2,)."""
+        dtype = keras.src.backend.random_seed_dtype()
+        key = ops.convert_to_tensor(self._key, dtype=dtype)
+        return ops.stack([key, ops.cast(self._step, dtype)])

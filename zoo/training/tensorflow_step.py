@@ -1,0 +1,62 @@
+"""The custom step on TensorFlow: one tape a round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from zoo.training.engine import MultiPlayerModel
+
+
+class TensorFlowStep:
+    """`train_step` and `test_step` for `MultiPlayerModel` under `fit` and `evaluate`."""
+
+    def train_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
+        batch = self.prepare_batch(_unpack(data), training=True)
+        for index, players in enumerate(self.rounds):
+            self._round = index
+            _play_round(self, batch, players)
+        self.finish_step()
+        return self.get_metrics_result()
+
+    def test_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
+        batch = self.prepare_batch(_unpack(data), training=False)
+        for index, players in enumerate(self.rounds):
+            self._round = index
+            self.play(batch, players, training=False)
+        return self.get_metrics_result()
+
+    def replica_step(self: MultiPlayerModel) -> Any:  # type: ignore[misc]
+        """The step as a counter that differs between replicas and is the step for one."""
+        context = tf.distribute.get_replica_context()
+        step = tf.cast(self.step.value, tf.int32)
+        if context is None or context.num_replicas_in_sync == 1:
+            return step
+        replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
+        return step + replica * tf.constant(1 << 26, tf.int32)
+
+
+def _play_round(model: MultiPlayerModel, batch: Any, players: Sequence[str]) -> None:
+    spectators = model.spectator_variables(players)
+    before = [tf.identity(variable.value) for variable in spectators]
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    with tf.GradientTape(persistent=len(players) > 1) as tape:
+        losses = model.play(batch, players, training=True)
+        # Gradients are summed over replicas, each of which averages over its share of the batch.
+        scaled = {player: loss / replicas for player, loss in losses.items()}
+    variables = {player: model.player_variables(player) for player in players}
+    grads = {p: tape.gradient(scaled[p], [v.value for v in variables[p]]) for p in players}
+    for variable, value in zip(spectators, before, strict=True):
+        variable.assign(value)
+    model.optimizer.apply(
+        [grad for player in players for grad in grads[player]],
+        [variable for player in players for variable in variables[player]],
+    )
+
+
+def _unpack(data: Any) -> dict[str, Any]:
+    """`fit` wraps what a data set yields into a tuple of one."""
+    return data[0] if isinstance(data, tuple) else data
