@@ -1,0 +1,43 @@
+"""Keras 3 reference models: trained for real, measured, searchable, served.
+
+    import zoo
+    classifier = zoo.load("resnet20.fashion_mnist")
+    classifier.predict("shoe.png", top_k=3)
+
+Importing this package imports neither Keras nor TensorFlow; what needs them imports them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.api import card, evaluate, list_models, load, train
+    from zoo.errors import ZooError
+    from zoo.recipe import Recipe
+    from zoo.training.build import create
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Recipe": "zoo.recipe",
+    "ZooError": "zoo.errors",
+    "card": "zoo.api",
+    "create": "zoo.training.build",
+    "evaluate": "zoo.api",
+    "list_models": "zoo.api",
+    "load": "zoo.api",
+    "train": "zoo.api",
+}
+
+__all__ = ["Recipe", "ZooError", "card", "create", "evaluate", "list_models", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    # `zoo.card` is a function and a module; importing the module must not hide the function.
+    globals()[name] = value
+    return value

@@ -120,14 +120,15 @@ class Recipe:
         Raises:
             RecipeError: for a path that is not in a recipe or a value of the wrong type.
         """
-        pairs = settings.items() if isinstance(settings, Mapping) else map(_parse, settings)
+        pairs = settings.items() if isinstance(settings, Mapping) else map(parse_setting, settings)
         data = self.to_dict()
         for path, value in pairs:
             _assign(data, path, value)
         return Recipe.from_dict(data)
 
 
-def _parse(setting: str) -> tuple[str, Any]:
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """Splits "path=value"; the value is JSON or, failing that, text."""
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise RecipeError(f"a setting has the form path=value, got {setting!r}")
@@ -164,7 +165,7 @@ def _unknown(path: str, key: str, here: Any) -> str:
 
 def _build(cls: type, data: Any, where: str) -> Any:
     if not isinstance(data, Mapping):
-        raise RecipeError(f"{where or 'a recipe'} must be a dictionary, got {data!r}")
+        raise RecipeError(f"{where.rstrip('.') or 'a recipe'} must be a dictionary, got {data!r}")
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for key in data:
         if key not in fields:
@@ -185,7 +186,7 @@ def _build(cls: type, data: Any, where: str) -> Any:
 
 
 def _check_types(recipe: Recipe) -> None:
-    """Checks each field against its annotation and turns whole floats from JSON into ints."""
+    """Checks each field against its annotation; an int is a float too."""
     for part, where in ((recipe, ""), (recipe.data, "data.")):
         hints = typing.get_type_hints(type(part))
         for field in dataclasses.fields(part):

@@ -144,7 +144,9 @@ def load(reference: str | Path) -> tuple[Card, dict[str, keras.Model]]:
             networks[name] = keras.saving.load_model(folder / file, compile=False, safe_mode=True)
         except (ValueError, TypeError, OSError, KeyError) as error:
             first_line = str(error).splitlines()[0][:200]
-            raise CorruptModelError(f"{card.name}: {file} cannot be loaded: {first_line}") from error
+            raise CorruptModelError(
+                f"{card.name}: {file} cannot be loaded: {first_line}"
+            ) from error
     return card, networks
 
 

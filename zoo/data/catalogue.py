@@ -19,6 +19,7 @@ class DataSet:
         archives: The original files, as tensorflow-datasets names them.
         licence: Terms of use as far as its authors state them.
         citation: Who made it.
+        judge: The classifier whose features tell generated images from real ones.
     """
 
     name: str
@@ -28,6 +29,7 @@ class DataSet:
     archives: tuple[str, ...]
     licence: str
     citation: str
+    judge: str | None = None
 
 
 _IDX_FILES = (
@@ -73,6 +75,7 @@ DATASETS.add(
         archives=_IDX_FILES,
         licence="MIT",
         citation="Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747 (2017)",
+        judge="resnet20.fashion_mnist",
     ),
 )
 

@@ -30,9 +30,9 @@ def training_batches(
     signature = tf.TensorSpec((batch_size,), tf.int64)
     dataset = tf.data.Dataset.from_generator(indices, output_signature=signature)
     tensors = {key: tf.constant(value) for key, value in arrays.items()}
-    return dataset.map(lambda chosen: {k: tf.gather(v, chosen) for k, v in tensors.items()}).prefetch(
-        tf.data.AUTOTUNE
-    )
+    return dataset.map(
+        lambda chosen: {k: tf.gather(v, chosen) for k, v in tensors.items()}
+    ).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(arrays: Arrays, batch_size: int) -> tf.data.Dataset:

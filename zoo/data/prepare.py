@@ -27,6 +27,14 @@ def is_prepared(name: str) -> bool:
     return (folder(name) / "dataset.json").is_file()
 
 
+def how_to_prepare(name: str) -> str:
+    """Returns the line that tells how to get a data set that is not here."""
+    return (
+        f"{name} is not here; run `zoo data prepare {name}` to download it, or "
+        f"`zoo data prepare {name} --from DIR` to read its archives from DIR"
+    )
+
+
 def load(name: str, split: str) -> Arrays:
     """Reads one split.
 
@@ -43,10 +51,7 @@ def load(name: str, split: str) -> Arrays:
         known = ", ".join(dataset.splits)
         raise InvalidInputError(f"{name} has the splits {known}, not {split!r}")
     if not is_prepared(name):
-        raise DataUnavailableError(
-            f"{name} is not here; run `zoo data prepare {name}` to download it, or "
-            f"`zoo data prepare {name} --from DIR` to read its archives from DIR"
-        )
+        raise DataUnavailableError(how_to_prepare(name))
     try:
         with np.load(folder(name) / f"{split}.npz", allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in ("image", "label")}

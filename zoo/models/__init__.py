@@ -4,8 +4,6 @@ from zoo.registry import Method, register
 
 register(
     Method(
-        "supervised",
-        "zoo.training.classification:Supervised",
-        "Cross-entropy on labelled images",
+        "supervised", "zoo.training.classification:Supervised", "Cross-entropy on labelled images"
     )
 )

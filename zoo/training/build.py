@@ -52,10 +52,7 @@ def build_networks(
 
 
 def create(
-    name: str,
-    input_shape: Sequence[int] | None = None,
-    classes: int | None = None,
-    **options: Any,
+    name: str, input_shape: Sequence[int] | None = None, classes: int | None = None, **options: Any
 ) -> keras.Model:
     """Builds an untrained model.
 
@@ -148,9 +145,7 @@ def build_model(
     return model
 
 
-def build_augmentation(
-    recipe: Recipe, model: MultiPlayerModel
-) -> Callable[[Any], Any] | None:
+def build_augmentation(recipe: Recipe, model: MultiPlayerModel) -> Callable[[Any], Any] | None:
     """Builds the function that augments a batch of images, or None where there is nothing to do.
 
     Its layers draw from counter-based seeds, so augmentation is resumed exactly.

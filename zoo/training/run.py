@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import importlib.metadata
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import keras
 
 from zoo import data, files, paths, registry
+from zoo.card import Card
 from zoo.errors import RecipeError, ZooError
+from zoo.pipelines import make_pipeline
 from zoo.recipe import Recipe
 from zoo.training.build import build_model
-from zoo.training.callbacks import History, Keeper, SampleGrid
+from zoo.training.callbacks import History, Keeper, SampleGrid, history_csv
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.engine import MultiPlayerModel
 
@@ -66,19 +70,25 @@ def new_run(recipe: Recipe) -> Run:
     return Run(recipe, folder)
 
 
-def last_run(name: str) -> Run:
+def last_run(recipe: Recipe) -> Run:
     """Returns the newest run of a recipe that is not finished.
 
     Raises:
-        ZooError: when there is none.
+        ZooError: when there is none, or when it was made with other settings.
     """
-    parent = runs_folder(name)
-    numbers = sorted(int(p.name) for p in parent.glob("*") if p.name.isdigit())
+    parent = runs_folder(recipe.name)
+    numbers = sorted(int(path.name) for path in parent.glob("*") if path.name.isdigit())
     for number in reversed(numbers):
-        folder = parent / str(number)
-        if (folder / "recipe.json").is_file() and not (folder / "finished").is_file():
-            return Run(Recipe.from_dict(json.loads((folder / "recipe.json").read_text())), folder)
-    raise ZooError(f"there is no unfinished run of {name} to resume; train without --resume")
+        run = Run(recipe, parent / str(number))
+        if (run.folder / "recipe.json").is_file() and not run.finished:
+            begun = Recipe.from_dict(json.loads((run.folder / "recipe.json").read_text()))
+            if begun != recipe:
+                raise RecipeError(
+                    f"run {number} of {recipe.name} was begun with {_difference(begun, recipe)}; "
+                    "resume it with the same settings"
+                )
+            return run
+    raise ZooError(f"there is no unfinished run of {recipe.name} to resume; train without --resume")
 
 
 def fit_run(run: Run, verbose: int | str = "auto", callbacks: Any = ()) -> Run:
@@ -140,9 +150,83 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
     return arrays, validation
 
 
-def find_recipe(name: str) -> Recipe:
-    """Returns a registered recipe."""
-    return registry.recipes().get(name)
+def publish(run: Run, root: Path | None = None) -> Run:
+    """Measures what a run trained and stores it with its card, once.
+
+    Args:
+        run: From `fit_run`.
+        root: Where to store; by default `$ZOO_HOME/models`.
+    """
+    from zoo import evaluation, report, store
+
+    assert run.model is not None, "publish takes what fit_run returned"
+    networks = run.model.published_networks()
+    card = make_card(run, networks)
+    measured = evaluation.measure(make_pipeline(card, networks))
+    extras = {
+        **measured.pictures,
+        "history.csv": history_csv(run.history).encode(),
+        "history.png": report.history_png(run.history),
+    }
+    card = dataclasses.replace(card, metrics=measured.metrics)
+    run.stored = store.save(card, networks, extras, root=root)
+    files.write_text(run.folder / "finished", f"{card.name}@{run.stored.name}\n")
+    return run
+
+
+def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
+    """Writes down what a run made; metrics are added when they are measured."""
+    recipe = run.recipe
+    architecture = registry.architectures().get(recipe.architecture)
+    dataset = data.get(recipe.data.name)
+    entry = next(iter(networks.values()))
+    count = len(training_arrays(recipe)[0]["image"])
+    seconds = sum(epoch["seconds"] for epoch in run.history)
+    steps = count // recipe.batch_size * len(run.history)
+    output: dict[str, Any] = {"shape": list(entry.output_shape[1:]), "dtype": "float32"}
+    if architecture.task == "classification":
+        output |= {"range": [0, 1], "kind": "scores", "labels": list(dataset.labels)}
+        range_in: list[float] | str = [0, 255]
+    else:
+        output |= {"range": [0, 255], "kind": "pixels", "dtype": "uint8"}
+        range_in = "N(0, 1)"
+    return Card(
+        name=recipe.name,
+        task=architecture.task,
+        family=architecture.family,
+        paper=architecture.paper,
+        recipe=recipe.to_dict(),
+        data={
+            "name": dataset.name,
+            "split": "train",
+            "n": count,
+            "sha256": data.split_checksum(dataset.name, "train"),
+        },
+        metrics=(),
+        input={
+            "name": entry.input.name,
+            "shape": list(entry.input_shape[1:]),
+            "dtype": "float32",
+            "range": range_in,
+        },
+        output=output,
+        networks={},
+        parameters={name: network.count_params() for name, network in networks.items()},
+        training={
+            "epochs": len(run.history),
+            "seconds": round(seconds),
+            "images_per_second": round(steps * recipe.batch_size / max(seconds, 1e-9)),
+            "backend": keras.backend.backend(),
+        },
+        licence=dataset.licence,
+        versions={p: importlib.metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
+    )
+
+
+def _difference(begun: Recipe, wanted: Recipe) -> str:
+    old, new = begun.to_dict(), wanted.to_dict()
+    changed = [f"{key}={old[key]!r}, not {new[key]!r}" for key in old if old[key] != new[key]]
+    return "; ".join(changed)
 
 
 def _verbosity(verbose: int | str) -> int | str:
@@ -160,5 +244,3 @@ def _lock(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ZooError(f"another process is training {folder}") from error
         yield
-
-

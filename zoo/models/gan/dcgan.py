@@ -31,9 +31,9 @@ def generator(
     height, breadth, channels, doublings = _grid(input_shape)
     latents = keras.Input((latent_dim,), name="latents")
     filters = width << (doublings - 1)
-    x = layers.Dense(
-        height * breadth * filters, use_bias=False, kernel_initializer=_INITIALIZER
-    )(latents)
+    x = layers.Dense(height * breadth * filters, use_bias=False, kernel_initializer=_INITIALIZER)(
+        latents
+    )
     x = layers.ReLU()(layers.BatchNormalization()(layers.Reshape((height, breadth, filters))(x)))
     for step in reversed(range(doublings - 1)):
         x = _conv(layers.Conv2DTranspose, width << step)(x)
@@ -42,9 +42,7 @@ def generator(
     return keras.Model(latents, layers.Activation("tanh", name="images")(x), name="generator")
 
 
-def discriminator(
-    input_shape: Sequence[int] = (28, 28, 1), width: int = 64
-) -> keras.Model:
+def discriminator(input_shape: Sequence[int] = (28, 28, 1), width: int = 64) -> keras.Model:
     """Builds the discriminator: convolutions of stride 2, no batch norm on the first.
 
     Args:

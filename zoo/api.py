@@ -1,0 +1,114 @@
+"""The functions a user calls. Each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import registry, store
+from zoo.card import Card, Metric
+from zoo.errors import InvalidInputError, UnknownModelError
+
+if TYPE_CHECKING:
+    from zoo.pipelines import Pipeline
+    from zoo.recipe import Recipe
+    from zoo.training.run import Run
+
+
+def list_models(
+    pattern: str = "*", *, task: str | None = None, pretrained: bool = False
+) -> list[str]:
+    """Lists names that match a shell wildcard, in natural order.
+
+    Args:
+        pattern: Such as `resnet*` or `*.fashion_mnist`.
+        task: Only models of this task.
+        pretrained: Only stored models, which `load` takes; otherwise also architectures, which
+            `create` takes, and recipes, which `train` takes.
+
+    Raises:
+        InvalidInputError: for an unknown task.
+    """
+    if task is not None and task not in registry.TASKS:
+        raise InvalidInputError(f"task must be {', '.join(registry.TASKS)}, got {task!r}")
+    names = {name: store.read_card(name).task for name in store.names(pattern)}
+    if not pretrained:
+        for name in registry.architectures().names(pattern):
+            names[name] = registry.architectures().get(name).task
+        for name in registry.recipes().names(pattern):
+            architecture = registry.recipes().get(name).architecture
+            names[name] = registry.architectures().get(architecture).task
+    return registry.natural_sort(n for n in names if task is None or names[n] == task)
+
+
+def card(name: str | Path) -> Card:
+    """Returns the card of a stored model: its newest version, or the one after an `@`."""
+    return store.read_card(name)
+
+
+def load(name: str | Path) -> Pipeline:
+    """Loads a stored model, ready to use.
+
+    Args:
+        name: `resnet20.fashion_mnist` for the newest version, `resnet20.fashion_mnist@1` for one
+            version, or the path of a version's folder.
+
+    Returns:
+        A `Classifier` or a `Generator`.
+
+    Raises:
+        UnknownModelError: when nothing is stored under the name, with near names.
+        CorruptModelError: when a file is not the one that was stored.
+    """
+    try:
+        stored = store.load(name)
+    except UnknownModelError as error:
+        known = registry.recipes().names()
+        if str(name) in known:
+            raise UnknownModelError(
+                str(name), [], kind=f"stored model (train it with `zoo train {name}`)"
+            ) from error
+        raise
+    from zoo.pipelines import make_pipeline
+
+    return make_pipeline(*stored)
+
+
+def evaluate(name: str | Path) -> tuple[Metric, ...]:
+    """Measures a stored model again, on the test split of the data on its card."""
+    from zoo import evaluation
+
+    return evaluation.evaluate(name).metrics
+
+
+def train(
+    recipe: str | Recipe,
+    *,
+    resume: bool = False,
+    root: Path | None = None,
+    verbose: int | str = "auto",
+    **overrides: Any,
+) -> Run:
+    """Trains a recipe, measures the result and stores it as a new version.
+
+    Args:
+        recipe: The name of a registered recipe, or a recipe.
+        resume: Continue its last unfinished run. The result equals that of an unbroken run.
+        root: Where to store the result; by default `$ZOO_HOME/models`.
+        verbose: As for `keras.Model.fit`; "auto" is a bar on a terminal, else a line an epoch.
+        **overrides: Top-level fields of the recipe to replace, such as `epochs=2`. For deeper
+            ones see `Recipe.override`.
+
+    Returns:
+        The run, with its history and the folder of the stored version.
+
+    Raises:
+        RecipeError: when the recipe cannot be trained.
+        DataUnavailableError: when its data set is not prepared.
+    """
+    chosen = registry.recipes().get(recipe) if isinstance(recipe, str) else recipe
+    chosen = chosen.override(overrides)
+    from zoo.training.run import fit_run, last_run, new_run, publish
+
+    run = last_run(chosen) if resume else new_run(chosen)
+    return publish(fit_run(run, verbose=verbose), root=root)

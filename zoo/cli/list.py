@@ -1,0 +1,61 @@
+"""zoo list"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+HELP = "List architectures, recipes and stored models."
+EXAMPLES = """\
+  zoo list                              everything
+  zoo list 'resnet*' --pretrained       stored models only: what predict and serve take
+  zoo list --task generation --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard (default: all)")
+    parser.add_argument("--task", help="classification or generation")
+    parser.add_argument("--pretrained", action="store_true", help="stored models only")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from zoo.api import list_models
+    from zoo.report import text_table
+
+    names = list_models(arguments.pattern, task=arguments.task, pretrained=arguments.pretrained)
+    entries = [_entry(name) for name in names]
+    if arguments.json:
+        print(json.dumps(entries, indent=2))
+        return 0
+    if not entries:
+        print(f"nothing matches {arguments.pattern!r}; `zoo list` shows everything")
+        return 0
+    rows = [[e["name"], e["kind"], e["task"], e["about"]] for e in entries]
+    print(text_table(["name", "kind", "task", "about"], rows))
+    return 0
+
+
+def _entry(name: str) -> dict[str, Any]:
+    from zoo import registry, store
+    from zoo.report import format_value
+
+    versions = store.versions(name) if "." in name else []
+    if versions:
+        card = store.read_card(name)
+        about = ", ".join(f"{m.name} {format_value(m)}" for m in card.metrics[:2])
+        kind = f"stored @{versions[-1]}"
+        return {"name": name, "kind": kind, "task": card.task, "about": about, "versions": versions}
+    kind = "recipe" if "." in name else "architecture"
+    source = registry.recipes().get(name).architecture if kind == "recipe" else name
+    architecture = registry.architectures().get(source)
+    about = f"train it with `zoo train {name}`" if kind == "recipe" else architecture.summary
+    return {
+        "name": name,
+        "kind": kind,
+        "task": architecture.task,
+        "about": about,
+        "versions": versions,
+    }

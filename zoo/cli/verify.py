@@ -1,0 +1,78 @@
+"""zoo verify"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+HELP = (
+    "Check stored models: files against sha256, parameter counts, and with --metrics the numbers."
+)
+EXAMPLES = """\
+  zoo verify                            every stored model
+  zoo verify 'resnet*' --metrics        measure again on the test split
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard (default: all)")
+    parser.add_argument("--metrics", action="store_true", help="measure again, compare with cards")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from zoo import store
+    from zoo.cli.common import import_backend
+    from zoo.errors import UnknownModelError, ZooError
+
+    names = store.names(arguments.pattern)
+    if not names:
+        raise UnknownModelError(arguments.pattern, store.names())
+    import_backend()
+    results = []
+    for name in names:
+        for version in store.versions(name):
+            reference = f"{name}@{version}"
+            result: dict[str, Any] = {"model": reference, "problems": [], "metrics": []}
+            try:
+                _check(reference, arguments.metrics, result)
+            except ZooError as error:
+                result["problems"].append(str(error))
+            results.append(result)
+            if not arguments.json:
+                _print(result)
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+    return 2 if any(result["problems"] for result in results) else 0
+
+
+def _check(reference: str, metrics: bool, result: dict[str, Any]) -> None:
+    from zoo import store
+    from zoo.pipelines import make_pipeline
+
+    card, networks = store.load(reference)
+    for name, network in networks.items():
+        if network.count_params() != card.parameters[name]:
+            result["problems"].append(
+                f"{name} has {network.count_params()} parameters, "
+                f"the card says {card.parameters[name]}"
+            )
+    if not metrics:
+        return
+    from zoo.evaluation import agrees, measure
+
+    for measured in measure(make_pipeline(card, networks)).metrics:
+        stored = card.metric(measured.name)
+        on_card = stored.value if stored else None
+        same = stored is not None and agrees(stored, measured)
+        result["metrics"].append({"name": measured.name, "now": measured.value, "card": on_card})
+        if not same:
+            result["problems"].append(f"{measured.name} is {measured.value:.5g}, not {on_card}")
+
+
+def _print(result: dict[str, Any]) -> None:
+    problems = "; ".join(result["problems"])
+    print(f"{result['model']}: {problems or 'good'}")
+    for metric in result["metrics"]:
+        print(f"  {metric['name']} {metric['now']:.5g}, card {metric['card']:.5g}")

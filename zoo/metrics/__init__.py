@@ -1,0 +1,1 @@
+"""Measures of quality on plain arrays, in float64."""

@@ -1,0 +1,185 @@
+"""Pipelines: what a user has → rows → networks → what a user wants.
+
+A pipeline is built on one function, `run(rows)`, whose answer for a row depends on that row
+alone. So rows of several callers may share a batch; the server relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.card import Card
+from zoo.errors import InvalidInputError, UnknownModelError
+from zoo.inputs import image_rows
+from zoo.latents import draw_latents, slerp, to_pixels
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Pipeline:
+    """Base of the pipelines.
+
+    Args:
+        card: The card of the model.
+        networks: Its networks by name.
+    """
+
+    task: str
+
+    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
+        self.card = card
+        self.networks = dict(networks)
+
+    def run(self, rows: np.ndarray) -> np.ndarray:
+        """Computes answers for rows: float32 (n, …) to (n, …). Safe to call from threads."""
+        raise NotImplementedError
+
+    def warm(self, batch_sizes: Sequence[int] = (1,)) -> None:
+        """Runs once for each batch size, so that no user waits for a first call."""
+        shape = self.card.input["shape"]
+        for size in batch_sizes:
+            self.run(np.zeros((size, *shape), np.float32))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.card.name}@{self.card.version}>"
+
+
+class Classifier(Pipeline):
+    """Labels images.
+
+    Example:
+        classifier = zoo.load("resnet20.fashion_mnist")
+        classifier.predict(["shoe.png", "coat.jpg"], top_k=3)
+    """
+
+    task = "classification"
+
+    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
+        super().__init__(card, networks)
+        from zoo.runtime import compile_network
+
+        self.labels = card.labels
+        self.input_shape: tuple[int, ...] = tuple(card.input["shape"])
+        self._scores = compile_network(self.networks["network"], softmax=True)
+        self._features: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def rows(self, images: Any) -> np.ndarray:
+        """Turns images into rows; see `zoo.inputs.image_rows` for what is taken."""
+        return image_rows(images, self.input_shape)
+
+    def run(self, rows: np.ndarray) -> np.ndarray:
+        """Computes scores: pixels 0 to 255 to float32 (n, classes), rows summing to 1."""
+        return self._scores(rows)
+
+    def scores(self, images: Any) -> np.ndarray:
+        """Returns float32 (n, classes) for one image or many."""
+        return self.run(self.rows(images))
+
+    def predict(self, images: Any, top_k: int = 1) -> list[list[tuple[str, float]]]:
+        """Returns the `top_k` best (label, score) pairs of each image, best first."""
+        return self.ranked(self.scores(images), top_k)
+
+    def ranked(self, scores: np.ndarray, top_k: int) -> list[list[tuple[str, float]]]:
+        """Reads scores (n, classes) as (label, score) pairs, best first.
+
+        Raises:
+            InvalidInputError: when `top_k` is not between 1 and the number of classes.
+        """
+        if not 1 <= top_k <= len(self.labels):
+            raise InvalidInputError(f"top_k must be 1 to {len(self.labels)}, got {top_k}")
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
+        return [
+            [(self.labels[index], float(row[index])) for index in indices]
+            for row, indices in zip(scores, best, strict=True)
+        ]
+
+    def features(self, images: Any) -> np.ndarray:
+        """Returns float32 (n, d): the last layer before the logits."""
+        if self._features is None:
+            from zoo.runtime import compile_network
+
+            self._features = compile_network(self.networks["network"], layer="features")
+        return self._features(self.rows(images))
+
+
+class Generator(Pipeline):
+    """Draws images from latent vectors.
+
+    A sample depends on its own seed alone: `generate(1, seed=7)` is the eighth image of
+    `generate(16, seed=0)`.
+
+    Example:
+        generator = zoo.load("dcgan.fashion_mnist")
+        images = generator.generate(16, seed=0)
+    """
+
+    task = "generation"
+    max_images = 100_000
+
+    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
+        super().__init__(card, networks)
+        from zoo.runtime import compile_network
+
+        (self.latent_dim,) = card.input["shape"]
+        self._images = compile_network(self.networks["generator"])
+
+    def rows(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Draws latent vectors.
+
+        Args:
+            n: How many.
+            seed: A seed s, for s, s + 1, …; or one seed for each vector.
+
+        Returns:
+            float32 (n, latent_dim).
+
+        Raises:
+            InvalidInputError: for n below 1 or too large, or seeds that are negative or not n.
+        """
+        if isinstance(n, bool) or not isinstance(n, int | np.integer):
+            raise InvalidInputError(f"n must be an integer, got {n!r}")
+        if not 1 <= n <= self.max_images:
+            raise InvalidInputError(f"n must be 1 to {self.max_images}, got {n}")
+        seeds = [seed + i for i in range(n)] if isinstance(seed, int | np.integer) else list(seed)
+        if len(seeds) != n:
+            raise InvalidInputError(f"expected {n} seeds, got {len(seeds)}")
+        if any(isinstance(s, bool) or not isinstance(s, int | np.integer) for s in seeds):
+            raise InvalidInputError(f"seeds must be integers, got {seed!r}")
+        if min(seeds) < 0 or max(seeds) >= 2**63:
+            raise InvalidInputError(f"seeds must be 0 to 2^63 - 1, got {seed!r}")
+        return draw_latents([int(s) for s in seeds], self.latent_dim)
+
+    def run(self, rows: np.ndarray) -> np.ndarray:
+        """Draws images: latents (n, latent_dim) to uint8 (n, height, width, channels)."""
+        return to_pixels(self._images(rows))
+
+    def generate(self, n: int = 1, seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Returns n images, uint8 (n, height, width, channels); see `rows` for the seeds."""
+        return self.run(self.rows(n, seed))
+
+    def path(self, from_seed: int, to_seed: int, steps: int = 8) -> np.ndarray:
+        """Returns latents on the spherical path between two seeds, float32 (steps, latent_dim)."""
+        if not 2 <= steps <= self.max_images:
+            raise InvalidInputError(f"steps must be 2 to {self.max_images}, got {steps}")
+        start, end = self.rows(2, [from_seed, to_seed])
+        return slerp(start, end, steps)
+
+    def interpolate(self, from_seed: int, to_seed: int, steps: int = 8) -> np.ndarray:
+        """Returns images on the path between two seeds, both ends included."""
+        return self.run(self.path(from_seed, to_seed, steps))
+
+
+_PIPELINES: dict[str, type[Pipeline]] = {
+    pipeline.task: pipeline for pipeline in (Classifier, Generator)
+}
+
+
+def make_pipeline(card: Card, networks: Mapping[str, keras.Model]) -> Pipeline:
+    """Returns the pipeline for a card's task."""
+    if card.task not in _PIPELINES:
+        raise UnknownModelError(card.task, _PIPELINES, kind="task")
+    return _PIPELINES[card.task](card, networks)

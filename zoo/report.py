@@ -1,0 +1,138 @@
+"""Cards for people: Markdown and pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.card import Card, Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_PICTURES = {
+    "samples.png": "Samples from the seeds 0, 1, 2, …, none chosen",
+    "confusion.png": "Confusion matrix on the test split",
+    "history.png": "Training",
+}
+_USE = {
+    "classification": 'classifier = zoo.load("{name}")\nclassifier.predict("picture.png", top_k=3)',
+    "generation": 'generator = zoo.load("{name}")\nimages = generator.generate(16, seed=0)',
+}
+
+
+def card_readme(card: Card, folder: Path) -> str:
+    """Returns a card as Markdown, with the pictures that are in the folder."""
+    lines = [f"# {card.name}, version {card.version}", "", card.paper + ".", ""]
+    if card.task in _USE:
+        lines += ["```python", "import zoo", _USE[card.task].format(name=card.name), "```", ""]
+    for file, caption in _PICTURES.items():
+        if (folder / file).is_file():
+            lines += [f"![{caption}]({file})", "", f"{caption}.", ""]
+    lines += ["## Measured", ""]
+    rows = [
+        [m.name, format_value(m), m.split, f"{m.n:,}", f"`{m.command}`", m.note]
+        for m in card.metrics
+    ]
+    lines += [markdown_table(["metric", "value", "split", "n", "command", "note"], rows), ""]
+    facts = [
+        ["task", card.task],
+        ["input", _describe(card.input)],
+        ["output", _describe(card.output)],
+        ["parameters", ", ".join(f"{n} {count:,}" for n, count in card.parameters.items())],
+        ["training data", _describe(card.data)],
+        ["training", _describe(card.training)],
+        ["licence of the data", card.licence],
+        ["versions", _describe(card.versions)],
+        ["created", card.created],
+    ]
+    if card.labels:
+        facts.insert(3, ["labels", ", ".join(card.labels)])
+    if card.recipe.get("lineage"):
+        facts.append(["lineage", _describe(card.recipe["lineage"])])
+    lines += ["## Facts", "", markdown_table(["", ""], facts), ""]
+    recipe = json.dumps(card.recipe, indent=2, ensure_ascii=False)
+    lines += ["## Recipe", "", "```json", recipe, "```", ""]
+    return "\n".join(lines)
+
+
+def format_value(metric: Metric) -> str:
+    """Formats a metric's value: shares in percent, others with four digits."""
+    if metric.name.startswith("accuracy"):
+        return f"{100 * metric.value:.2f}%"
+    return f"{metric.value:.4g}"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in columns for a terminal."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
+    return "\n".join(lines)
+
+
+def _describe(facts: dict[str, Any]) -> str:
+    shown = {key: value for key, value in facts.items() if key != "labels"}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+def confusion_png(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
+    """Draws a confusion matrix; each row is a true class, in percent of its examples."""
+    import numpy as np
+
+    figure, axes = _figure(0.6 * len(labels) + 2.2, 0.6 * len(labels) + 1.6)
+    shares = 100 * matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.05:
+            colour = "white" if share > 50 else "black"
+            axes.text(column, row, f"{share:.1f}", ha="center", va="center", color=colour, size=8)
+    return _png(figure)
+
+
+def history_png(history: Sequence[dict[str, float]]) -> bytes:
+    """Draws every logged value against the epoch, losses apart from shares."""
+    import numpy as np
+
+    names = [name for name in history[0] if name not in ("epoch", "seconds")]
+    losses = [name for name in names if "loss" in name]
+    groups = [group for group in (losses, [n for n in names if n not in losses]) if group]
+    figure, axes = _figure(4.5 * len(groups), 3.2, columns=len(groups))
+    for panel, group in zip(np.ravel(axes), groups, strict=True):
+        for name in group:
+            panel.plot(
+                [row["epoch"] for row in history], [row[name] for row in history], label=name
+            )
+        panel.set_xlabel("epoch")
+        panel.grid(alpha=0.3)
+        panel.legend()
+    return _png(figure)
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    # The object interface draws without a window system and keeps no global state.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns)
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return buffer.getvalue()
