@@ -1,0 +1,99 @@
+"""What every test has: a quiet, CPU-only, private surrounding, and a small sample of real data.
+
+- No test touches the user's folders. `$ZOO_HOME` is an empty folder of its own for each test.
+- `sample_home`: the test's own `$ZOO_HOME`, in which mnist and fashion_mnist are prepared with 512
+  training and 256 test images each. A test may change it.
+- `shared_sample_home`: one such folder for the whole session, for fixtures that train once for
+  many tests. While a test uses it, directly or through a fixture, `$ZOO_HOME` points to it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# These are read when TensorFlow, Keras and BentoML are imported, so they come before any import.
+_SCRATCH = Path(tempfile.mkdtemp(prefix="zoo-tests-"))
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
+os.environ.update(
+    {
+        "BENTOML_DO_NOT_TRACK": "true",
+        "BENTOML_HOME": str(_SCRATCH / "bentoml"),
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_HOME": str(_SCRATCH / "keras"),
+        "MPLBACKEND": "Agg",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "XDG_CACHE_HOME": str(_SCRATCH / "cache"),
+        "ZOO_HOME": str(_SCRATCH / "home"),
+    }
+)
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+SAMPLES = Path(__file__).parent / "data"
+SAMPLE_NAMES = ("mnist", "fashion_mnist")
+
+
+def load_sample(name: str, split: str) -> dict[str, np.ndarray]:
+    """Reads one split of a committed sample as `zoo.data.load` would give it."""
+    with np.load(SAMPLES / f"{name}.npz", allow_pickle=False) as archive:
+        return {key: archive[f"{split}_{key}"] for key in ("image", "label")}
+
+
+def write_sample_home(home: Path) -> Path:
+    """Writes the samples as prepared data sets, in the form that `zoo.data.prepare` gives them."""
+    from zoo.data.prepare import arrays_checksum
+
+    for name in SAMPLE_NAMES:
+        folder = home / "data" / name
+        folder.mkdir(parents=True)
+        record: dict[str, object] = {"name": name}
+        digests = {}
+        for split in ("train", "test"):
+            arrays = load_sample(name, split)
+            np.savez(folder / f"{split}.npz", **arrays)  # type: ignore[arg-type]
+            digests[split] = arrays_checksum(arrays)
+        record["sha256"] = digests
+        (folder / "dataset.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared_sample_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A `$ZOO_HOME` with the samples for the whole session; fixtures of any scope may use it."""
+    home = write_sample_home(tmp_path_factory.mktemp("shared-home"))
+    before = os.environ["ZOO_HOME"]
+    os.environ["ZOO_HOME"] = str(home)
+    yield home
+    os.environ["ZOO_HOME"] = before
+
+
+@pytest.fixture(autouse=True)
+def private_home(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An empty `$ZOO_HOME` for each test, unless the test uses the shared one."""
+    if "shared_sample_home" in request.fixturenames:
+        home: Path = request.getfixturevalue("shared_sample_home")
+    else:
+        home = tmp_path / "home"
+    monkeypatch.setenv("ZOO_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def sample_home(private_home: Path) -> Path:
+    """The test's own `$ZOO_HOME`, with the samples prepared."""
+    return write_sample_home(private_home)
+
+
+@pytest.fixture
+def sample() -> Callable[[str, str], dict[str, np.ndarray]]:
+    """A function (name, split) that gives a sample's arrays: image uint8, label int64."""
+    return load_sample

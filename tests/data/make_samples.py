@@ -1,0 +1,53 @@
+"""Makes the committed samples of the test data from prepared data sets.
+
+    zoo data prepare mnist && zoo data prepare fashion_mnist
+    python tests/data/make_samples.py
+
+Each sample has the same number of images of every class, or one more of the first few classes,
+chosen with a fixed seed and kept in their original order. The split is the original one: a test
+image of a sample is a test image of the data set. `<name>.npz` holds `train_image`,
+`train_label`, `test_image` and `test_label`, and `train_index` and `test_index`, the positions in
+the full split, with which a reader can check where each image came from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data import load
+
+NAMES = ("mnist", "fashion_mnist")
+COUNTS = {"train": 512, "test": 256}
+SEED = 31
+
+
+def balanced_indices(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Returns `count` sorted positions with every class as often as any other, give or take one."""
+    rng = np.random.default_rng(seed)
+    classes = np.unique(labels)
+    shares = [count // len(classes) + (i < count % len(classes)) for i in range(len(classes))]
+    chosen = [
+        rng.choice(np.flatnonzero(labels == label), share, replace=False)
+        for label, share in zip(classes, shares, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def main() -> None:
+    for name in NAMES:
+        sample = {}
+        for split, count in COUNTS.items():
+            arrays = load(name, split)
+            chosen = balanced_indices(arrays["label"], count, SEED)
+            sample[f"{split}_image"] = arrays["image"][chosen]
+            sample[f"{split}_label"] = arrays["label"][chosen].astype(np.int64)
+            sample[f"{split}_index"] = chosen.astype(np.int64)
+        target = Path(__file__).parent / f"{name}.npz"
+        np.savez_compressed(target, **sample)
+        print(f"{target.name}: {target.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
