@@ -61,7 +61,7 @@ clean: ## Remove .venv, builds and caches; models and data under $ZOO_HOME stay
 
 # The stamp is written last: an installation that was interrupted is taken up again.
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(NEEDS); there is no $(PYTHON)" >&2; exit 1; }
+	@$(PYTHON) -c "" 2>/dev/null || { echo "$(NEEDS); there is no $(PYTHON)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v < (3, 14) and \
 	    f"$(NEEDS), $(PYTHON) is {v[0]}.{v[1]}; name another one: make PYTHON=python3.13 $(MAKECMDGOALS)")'
 	@echo "Installing into $(VENV); the first time this takes some minutes"
@@ -76,7 +76,8 @@ $(STAMP): same-python
 same-python:
 	@test ! -x $(BIN)/python || { \
 	    version='import sys; print("%d.%d" % sys.version_info[:2])'; \
-	    asked=$$($(PYTHON) -c "$$version"); is=$$($(BIN)/python -c "$$version"); \
+	    asked=$$($(PYTHON) -c "$$version" 2>/dev/null || echo $(PYTHON)); \
+	    is=$$($(BIN)/python -c "$$version"); \
 	    test "$$asked" = "$$is" || { \
 	        echo "$(VENV) has Python $$is, not $$asked; run make clean first, or name another VENV=" >&2; \
 	        exit 1; }; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,6 +98,23 @@ class Card:
         """
         try:
             metrics = tuple(Metric(**metric) for metric in data["metrics"])
-            return cls(**{**data, "metrics": metrics})
+            card = cls(**{**data, "metrics": metrics})
         except (TypeError, KeyError) as error:
             raise CorruptModelError(f"this is not a card: {error}") from error
+        _check_kinds(card)
+        for metric in metrics:
+            _check_kinds(metric)
+        return card
+
+
+def _check_kinds(part: Card | Metric) -> None:
+    """Raises `CorruptModelError` for a field that is not of its annotated type."""
+    for name, hint in typing.get_type_hints(type(part)).items():
+        value = getattr(part, name)
+        kind = typing.get_origin(hint) or hint
+        right = isinstance(value, (int, float) if kind is float else kind)
+        if right and kind is dict:
+            values = typing.get_args(hint)[1]
+            right = values is Any or all(isinstance(item, values) for item in value.values())
+        if not right:
+            raise CorruptModelError(f"this is not a card: {name} is {value!r}")

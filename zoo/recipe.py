@@ -186,20 +186,31 @@ def _build(cls: type, data: Any, where: str) -> Any:
 
 
 def _check_types(recipe: Recipe) -> None:
-    """Checks each field against its annotation; an int is a float too."""
+    """Checks each field against its annotation."""
     for part, where in ((recipe, ""), (recipe.data, "data.")):
         hints = typing.get_type_hints(type(part))
         for field in dataclasses.fields(part):
-            value = getattr(part, field.name)
-            allowed = _plain_types(hints[field.name])
-            if float in allowed and type(value) is int:
-                continue
-            if type(value) not in allowed:
-                wanted = " or ".join("null" if t is type(None) else t.__name__ for t in allowed)
-                raise RecipeError(f"{where}{field.name} must be {wanted}, got {value!r}")
+            value, hint = getattr(part, field.name), hints[field.name]
+            if not _fits(value, hint):
+                raise RecipeError(f"{where}{field.name} must be {_name_of(hint)}, got {value!r}")
 
 
-def _plain_types(hint: Any) -> tuple[type, ...]:
+def _fits(value: Any, hint: Any) -> bool:
     if isinstance(hint, types.UnionType):
-        return tuple(typing.get_origin(arm) or arm for arm in typing.get_args(hint))
-    return (typing.get_origin(hint) or hint,)
+        return any(_fits(value, arm) for arm in typing.get_args(hint))
+    kind = typing.get_origin(hint) or hint
+    if kind is Any or (kind is float and type(value) is int):
+        return True
+    if kind is dict and type(value) is dict:
+        return all(_fits(item, typing.get_args(hint)[1]) for item in value.values())
+    return type(value) is kind
+
+
+def _name_of(hint: Any) -> str:
+    if isinstance(hint, types.UnionType):
+        return " or ".join(_name_of(arm) for arm in typing.get_args(hint))
+    if hint is type(None):
+        return "null"
+    kind = typing.get_origin(hint) or hint
+    inner = typing.get_args(hint)[1:] if kind is dict else ()
+    return kind.__name__ + "".join(f" of {_name_of(i)}" for i in inner if i is not Any)

@@ -127,11 +127,15 @@ def recipes() -> Catalogue[Recipe]:
 @functools.cache
 def _discover() -> None:
     """Imports the `__init__.py` of every family; these declare and import nothing heavy."""
+    for family in families():
+        importlib.import_module(f"zoo.models.{family}")
+
+
+def families() -> list[str]:
+    """Returns the names of the folders under `zoo/models`."""
     import zoo.models
 
-    for module in pkgutil.iter_modules(zoo.models.__path__):
-        if module.ispkg:
-            importlib.import_module(f"zoo.models.{module.name}")
+    return [module.name for module in pkgutil.iter_modules(zoo.models.__path__) if module.ispkg]
 
 
 def import_family(family: str) -> None:
@@ -152,6 +156,6 @@ def natural_sort(names: Iterable[str]) -> list[str]:
 
     def key(name: str) -> list[tuple[bool, int, str]]:
         parts = re.split(r"(\d+)", name)
-        return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+        return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
     return sorted(names, key=key)

@@ -16,6 +16,7 @@ import re
 import shutil
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import keras
 
 _NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*)?")
+_VERSION = re.compile(r"[1-9][0-9]*")
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _STALE_SECONDS = 24 * 3600
 
 
@@ -76,7 +79,7 @@ def find(reference: str | Path) -> Path:
     available = versions(name)
     if not available:
         raise UnknownModelError(name, names())
-    if at and (not version.isdigit() or int(version) not in available):
+    if at and (not _VERSION.fullmatch(version) or int(version) not in available):
         listed = ", ".join(f"{name}@{number}" for number in available)
         raise UnknownModelError(str(reference), [], kind=f"version (there are {listed})")
     number = int(version) if at else available[-1]
@@ -117,9 +120,10 @@ def verify(reference: str | Path) -> Card:
                 f"{card.name}@{card.version}: {name} is not the file that was stored "
                 "(sha256 differs); restore it or delete the version"
             )
-    for name in card.networks.values():
-        if name not in card.sha256:
-            raise CorruptModelError(f"{card.name}@{card.version}: {name} has no sha256 on the card")
+    # Hidden files are left by file managers and version control; nothing reads them.
+    present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    for name in sorted({*card.networks.values(), *present} - {"card.json", *card.sha256}):
+        raise CorruptModelError(f"{card.name}@{card.version}: {name} has no sha256 on the card")
     return card
 
 
@@ -137,13 +141,15 @@ def load(reference: str | Path) -> tuple[Card, dict[str, keras.Model]]:
 
     from zoo import registry
 
+    if card.family not in registry.families():
+        raise CorruptModelError(f"{card.name}: there is no family {card.family!r}")
     registry.import_family(card.family)
     networks = {}
     for name, file in card.networks.items():
         try:
             networks[name] = keras.saving.load_model(folder / file, compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError, KeyError) as error:
-            first_line = str(error).splitlines()[0][:200]
+        except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
+            first_line = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise CorruptModelError(
                 f"{card.name}: {file} cannot be loaded: {first_line}"
             ) from error
@@ -179,8 +185,9 @@ def save(
         for name, network in networks.items():
             network.save(work / f"{name}.keras")
         for name, content in (extras or {}).items():
-            if Path(name).name != name or name == "card.json":
-                raise InvalidInputError(f"a stored file needs a plain name, got {name!r}")
+            taken = {"card.json", "README.md", *(path.name for path in work.iterdir())}
+            if name in taken or not _FILE.fullmatch(name):
+                raise InvalidInputError(f"a file to store needs a plain, free name, got {name!r}")
             (work / name).write_bytes(content)
         card = dataclasses.replace(
             card,
@@ -199,7 +206,9 @@ def _publish(work: Path, parent: Path, card: Card) -> Path:
     for path in work.iterdir():
         files.sync(path)
     while True:
-        number = max([0, *versions(card.name), *_versions_in(parent)]) + 1
+        # A numbered folder without a card is no version, but its number is taken all the same.
+        taken = [int(path.name) for path in parent.iterdir() if _VERSION.fullmatch(path.name)]
+        number = max([0, *versions(card.name), *taken]) + 1
         numbered = dataclasses.replace(card, version=number)
         (work / "README.md").write_text(card_readme(numbered, work), encoding="utf-8")
         digests = {p.name: files.sha256(p) for p in sorted(work.iterdir()) if p.name != "card.json"}
@@ -223,7 +232,7 @@ def _publish(work: Path, parent: Path, card: Card) -> Path:
 def _versions_in(folder: Path) -> list[int]:
     if not folder.is_dir():
         return []
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit() and _has(path)]
+    return [int(p.name) for p in folder.iterdir() if _VERSION.fullmatch(p.name) and _has(p)]
 
 
 def _has(folder: Path) -> bool:
@@ -241,5 +250,9 @@ def _check_name(name: str) -> None:
 def _remove_stale(parent: Path) -> None:
     """Removes what killed writers left a day or more ago; younger ones may still be at work."""
     for path in parent.glob(".saving-*"):
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+        try:
+            age = time.time() - path.stat().st_mtime
+        except FileNotFoundError:
+            continue  # Its writer has just renamed it into place.
+        if age > _STALE_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

@@ -64,8 +64,14 @@ def load(name: str, split: str) -> Arrays:
 
 def split_checksum(name: str, split: str) -> str:
     """Returns the SHA-256 over a split's arrays, as it was when the data set was prepared."""
-    record = json.loads((folder(name) / "dataset.json").read_text())
-    return record["sha256"][split]
+    try:
+        record = json.loads((folder(name) / "dataset.json").read_text(encoding="utf-8"))
+        return record["sha256"][split]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataUnavailableError(
+            f"the record of {name}/{split} cannot be read ({error}); "
+            f"run `zoo data prepare {name}` again"
+        ) from error
 
 
 def prepare(name: str, source: str | Path | None = None) -> Path:

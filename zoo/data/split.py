@@ -30,5 +30,5 @@ def cut_validation(arrays: Arrays, count: int) -> tuple[Arrays, Arrays]:
 
 
 def order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns the order of `count` examples in an epoch, as indices: a function of (seed, epoch)."""
+    """Returns an epoch's order of `count` examples, as indices: a function of (seed, epoch)."""
     return np.random.default_rng([seed, epoch]).permutation(count)

@@ -30,7 +30,7 @@ def read(name: str, splits: tuple[str, ...], work: Path, manual: Path | None) ->
             f"an archive of {name} {where}is not the published one (size or sha256 differ): "
             f"{_file_of(error)}; get it again"
         ) from error
-    except OSError as error:
+    except (OSError, tfds.download.DownloadError) as error:
         raise DataUnavailableError(
             f"{name} could not be {'read' if manual else 'downloaded'} ({_first_line(error)}); "
             f"with its archives in a folder DIR, run `zoo data prepare {name} --from DIR`"

@@ -1,0 +1,99 @@
+"""Cards: what is written is read back, and what is no card is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from zoo.card import Card, Metric
+from zoo.errors import CorruptModelError
+
+
+def make_card(**fields: Any) -> Card:
+    metrics = (
+        Metric("accuracy", 0.9312, "test", 10_000, "zoo evaluate mlp.mnist", "top 1"),
+        Metric("parameters", 3, "test", 1, "zoo show mlp.mnist"),
+    )
+    return Card(
+        **{
+            "name": "mlp.mnist",
+            "task": "classification",
+            "family": "mlp",
+            "paper": "Rumelhart, Hinton, Williams (1986)",
+            "recipe": {"name": "mlp.mnist", "epochs": 3, "optimizer": {"name": "Adam"}},
+            "data": {"name": "mnist", "split": "train", "n": 55_000},
+            "metrics": metrics,
+            "input": {"name": "images", "shape": [28, 28, 1], "dtype": "float32"},
+            "output": {"shape": [10], "labels": list("0123456789")},
+            "networks": {"network": "network.keras"},
+            "parameters": {"network": 1234},
+            "training": {"epochs": 3, "seconds": 1.5},
+            "licence": "none stated — “free”",
+            "versions": {"keras": "3.15.1"},
+            "version": 2,
+            "created": "2026-01-02T03:04:05+00:00",
+            "sha256": {"network.keras": "ab" * 32},
+            **fields,
+        }
+    )
+
+
+def test_json_and_back_is_the_same_card() -> None:
+    card = make_card()
+    assert Card.from_dict(json.loads(card.to_json())) == card
+
+
+def test_text_is_written_as_it_is() -> None:
+    assert "none stated — “free”" in make_card().to_json()
+
+
+def test_metrics_and_labels_are_found() -> None:
+    card = make_card()
+    accuracy = card.metric("accuracy")
+    assert accuracy is not None
+    assert (accuracy.value, accuracy.split, accuracy.n) == (0.9312, "test", 10_000)
+    assert card.metric("fd") is None
+    assert card.labels == list("0123456789")
+    assert make_card(output={"shape": [28, 28, 1]}).labels == []
+
+
+@pytest.mark.parametrize(
+    "field", [f for f in make_card().to_dict() if f not in ("version", "created", "sha256")]
+)
+def test_a_missing_field_is_no_card(field: str) -> None:
+    data = {key: value for key, value in make_card().to_dict().items() if key != field}
+    with pytest.raises(CorruptModelError, match=field):
+        Card.from_dict(data)
+
+
+@pytest.mark.parametrize("field", list(make_card().to_dict()))
+@pytest.mark.parametrize("wrong", [None, 3.5, ["x"], [["x"]]])
+def test_a_field_of_another_kind_is_no_card(field: str, wrong: Any) -> None:
+    with pytest.raises(CorruptModelError):
+        Card.from_dict({**make_card().to_dict(), field: wrong})
+
+
+@pytest.mark.parametrize("field", ["networks", "sha256", "versions", "parameters"])
+def test_a_table_with_values_of_another_kind_is_no_card(field: str) -> None:
+    with pytest.raises(CorruptModelError, match=field):
+        Card.from_dict({**make_card().to_dict(), field: {"network": ["x"]}})
+
+
+@pytest.mark.parametrize("metric", [{}, {"name": "accuracy"}, "accuracy", None, 3])
+def test_a_metric_that_is_none_is_refused(metric: Any) -> None:
+    with pytest.raises(CorruptModelError):
+        Card.from_dict({**make_card().to_dict(), "metrics": [metric]})
+
+
+def test_an_unknown_field_is_named() -> None:
+    with pytest.raises(CorruptModelError, match="colour"):
+        Card.from_dict({**make_card().to_dict(), "colour": "blue"})
+
+
+def test_a_metric_whose_value_is_text_is_refused() -> None:
+    data = make_card().to_dict()
+    data["metrics"][0]["value"] = "0.93"
+    with pytest.raises(CorruptModelError, match=r"value is '0\.93'"):
+        Card.from_dict(data)
