@@ -1,0 +1,192 @@
+"""What every registered architecture must do, looped over the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import registry, store
+from zoo.data.feed import training_batches
+from zoo.recipe import DataSpec, Recipe
+from zoo.training.build import build_model
+from zoo.training.checkpoint import load_checkpoint, save_checkpoint
+from zoo.training.engine import MultiPlayerModel
+from zoo.training.run import fit_run, new_run, publish, training_arrays
+
+BATCH = 16
+
+
+def small_recipe(architecture: str) -> Recipe:
+    """The first registered recipe of an architecture, or a plain one, cut to a few steps."""
+    recipes = registry.recipes()
+    own = [recipes.get(n) for n in recipes if recipes.get(n).architecture == architecture]
+    data = DataSpec("fashion_mnist")
+    recipe = own[0] if own else Recipe(f"{architecture}.fashion_mnist", architecture, data)
+    return recipe.override(
+        {"data.limit": 2 * BATCH, "data.validation": 0, "batch_size": BATCH, "epochs": 2}
+    )
+
+
+class Game:
+    """An architecture's model, compiled as its recipe says, with a batch of real images."""
+
+    def __init__(self, architecture: str) -> None:
+        self.architecture = registry.architectures().get(architecture)
+        self.recipe = small_recipe(architecture)
+        self.arrays = training_arrays(self.recipe)[0]
+        self.model = self.build()
+        self.batch = {key: value[:BATCH] for key, value in self.arrays.items()}
+
+    def build(self) -> MultiPlayerModel:
+        return build_model(self.recipe, self.arrays["image"], 10, steps_per_epoch=2)
+
+
+@pytest.fixture(scope="module", params=registry.architectures().names())
+def game(request: pytest.FixtureRequest, shared_sample_home: Path) -> Iterator[Game]:
+    yield Game(request.param)
+    keras.backend.clear_session()
+
+
+def values(variables: list[Any]) -> list[np.ndarray]:
+    return [np.array(variable.value) for variable in variables]
+
+
+def same(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
+    return len(before) == len(after) and all(map(np.array_equal, before, after))
+
+
+def test_every_recipe_names_what_exists() -> None:
+    for name in registry.recipes():
+        recipe = registry.recipes().get(name)
+        assert recipe.name == name
+        assert name.startswith(f"{recipe.architecture}.")
+        assert recipe.architecture in registry.architectures()
+        assert recipe.method.get("name", "supervised") in registry.methods()
+        assert recipe.data.name in zoo.data.DATASETS
+        assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+def test_builds_and_answers_finite_numbers(game: Game) -> None:
+    network = getattr(game.model, game.model.published[0])
+    rows = np.zeros((2, *network.input_shape[1:]), np.float32)
+    answer = np.asarray(network(rows, training=False))
+    assert answer.shape == (2, *network.output_shape[1:])
+    assert np.isfinite(answer).all()
+    assert game.architecture.task in registry.TASKS
+
+
+def test_a_round_moves_its_players_and_nobody_else(game: Game) -> None:
+    model, rounds = game.model, game.model.rounds
+    for players in rounds:
+        own = [variable for player in players for variable in model.player_variables(player)]
+        others = [
+            variable
+            for name in model.network_names
+            for variable in getattr(model, name).variables
+            if not any(name in model.players[player] for player in players)
+        ]
+        slots = [
+            variable
+            for player, optimizer in model.optimizer.optimizers.items()
+            if player not in players
+            for variable in optimizer.variables
+        ]
+        own_before, others_before, slots_before = values(own), values(others), values(slots)
+        model.rounds = (players,)
+        model.train_step(game.batch)
+        moved = [not np.array_equal(a, b) for a, b in zip(own_before, values(own), strict=True)]
+        # A gradient may vanish here and there, as behind a dead unit, but not for most variables.
+        assert np.mean(moved) > 0.9
+        assert same(others_before, values(others))
+        assert same(slots_before, values(slots))
+    model.rounds = rounds
+
+
+def test_evaluating_changes_nothing(game: Game) -> None:
+    before = values(game.model.variables)
+    logs = game.model.test_step(game.batch)
+    assert all(np.isfinite(float(value)) for value in logs.values())
+    assert same(before, values(game.model.variables))
+
+
+def test_the_whole_game_saves_and_reloads(game: Game, tmp_path: Path) -> None:
+    game.model.train_step(game.batch)
+    path = tmp_path / "game.keras"
+    game.model.save(path)
+    loaded = keras.saving.load_model(path)
+    assert same(values(game.model.weights), values(loaded.weights))
+    assert same(values(game.model.optimizer.variables), values(loaded.optimizer.variables))
+    config, expected = loaded.get_config(), game.model.get_config()
+    options = set(expected) - set(game.model.network_names)
+    assert {key: config[key] for key in options} == {key: expected[key] for key in options}
+
+
+def test_what_is_published_is_stored_and_loads_equal(game: Game, tmp_path: Path) -> None:
+    networks = game.model.published_networks()
+    run = new_run(game.recipe)
+    run.model, run.history = game.model, [{"epoch": 1, "loss": 1.0, "seconds": 1.0}]
+    publish(run, root=tmp_path)
+    card, loaded = store.load(tmp_path / game.recipe.name / "1")
+    assert card.parameters == {name: network.count_params() for name, network in networks.items()}
+    for name, network in networks.items():
+        rows = np.random.default_rng(0).normal(size=(3, *network.input_shape[1:]))
+        expected = np.asarray(network(rows.astype("float32"), training=False))
+        np.testing.assert_array_equal(np.asarray(loaded[name](rows.astype("float32"))), expected)
+
+
+def test_a_checkpoint_is_the_whole_state(game: Game, tmp_path: Path) -> None:
+    """Two models, one from the other's checkpoint, take the same next step to the last bit."""
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, game.model, {"epoch": 1})
+    twin = game.build()
+    assert load_checkpoint(path, twin) == {"epoch": 1}
+    for model in (game.model, twin):
+        model.reset_metrics()
+        model.train_step(game.batch)
+    assert same(values(game.model.variables), values(twin.variables))
+    assert same(values(game.model.optimizer.variables), values(twin.optimizer.variables))
+    assert not same(values(game.build().variables), values(twin.variables))
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "resnet20", "dcgan"])
+def test_a_run_stopped_and_resumed_equals_one_never_stopped(
+    architecture: str, shared_sample_home: Path
+) -> None:
+    recipe = small_recipe(architecture).override({"epochs": 3})
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if int(self.model.step.value) == 3:  # in the middle of the second epoch
+                raise KeyboardInterrupt
+
+    unbroken = fit_run(new_run(recipe), verbose=0)
+    stopped = new_run(recipe)
+    with pytest.raises(KeyboardInterrupt):
+        fit_run(stopped, verbose=0, callbacks=[Stop()])
+    resumed = fit_run(zoo.training.run.last_run(recipe), verbose=0)
+    assert resumed.folder == stopped.folder
+    with (
+        np.load(unbroken.folder / "checkpoint.npz") as a,
+        np.load(resumed.folder / "checkpoint.npz") as b,
+    ):
+        state = sorted(set(a.files) - {"record"})
+        assert state == sorted(set(b.files) - {"record"})
+        assert all(np.array_equal(a[key], b[key]) for key in state)
+    for one, other in zip(unbroken.history, resumed.history, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+def test_batches_do_not_depend_on_where_a_run_starts() -> None:
+    arrays = {"image": np.arange(40, dtype=np.uint8)[:, None], "label": np.arange(40)}
+    whole = [b["label"].numpy() for b in training_batches(arrays, 8, 5, 0, 3)]
+    later = [b["label"].numpy() for b in training_batches(arrays, 8, 5, 1, 3)]
+    assert len(whole) == 15
+    assert same(whole[5:], later)
+    assert sorted(np.concatenate(whole[:5])) == list(range(40))
+    assert not same(whole[:5], whole[5:10])
