@@ -1,0 +1,92 @@
+"""The winner of a search becomes a version in the store, retrained, with its lineage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuning.results import Search
+from zoo import store
+from zoo.errors import CorruptModelError, RecipeError, UnknownModelError
+from zoo.recipe import Recipe
+
+if TYPE_CHECKING:
+    from zoo.training.run import Run
+
+
+def promote(
+    search: Search,
+    *,
+    say: Callable[[str], None] = print,
+    verbose: int | str = "auto",
+    root: Path | None = None,
+) -> Path:
+    """Trains the best trial's recipe for the base recipe's epochs, measures and stores it.
+
+    Stopped and called again, it goes on with the retraining it had begun; what is stored already
+    is not made twice.
+
+    Args:
+        search: From `tune`.
+        say: Takes each line of progress.
+        verbose: As for `keras.Model.fit`.
+        root: Where to store; by default `$ZOO_HOME/models`.
+
+    Returns:
+        The folder of the stored version; its card's recipe has the lineage.
+
+    Raises:
+        ZooError: when no trial completed.
+    """
+    recipe = search.winner()
+    stored = _stored(recipe, root)
+    if stored is not None:
+        say(
+            f"\ntrial {search.best.trial} is stored already: "
+            f"{recipe.name}@{stored.name} in {stored}"
+        )
+        return stored
+
+    from zoo.training.run import fit_run, new_run, publish
+
+    run = _unfinished(recipe)
+    what = f"the retraining of trial {search.best.trial} for {recipe.epochs} epochs"
+    say(f"\n{what} {'goes on' if run else 'begins'}")
+    done = publish(fit_run(run or new_run(recipe), verbose=verbose), root=root)
+    assert done.stored is not None
+    for metric in store.read_card(done.stored).metrics:
+        say(f"{metric.name} {metric.value:.4f} on {metric.split}, n={metric.n}")
+    say(f"stored {recipe.name}@{done.stored.name} in {done.stored}")
+    return done.stored
+
+
+def _stored(recipe: Recipe, root: Path | None) -> Path | None:
+    """Returns the newest stored version that was made from exactly this recipe, if any."""
+    parent = (root or store.roots()[0]) / recipe.name
+    numbers = sorted(int(path.name) for path in parent.glob("*") if path.name.isdigit())
+    for number in reversed(numbers):
+        folder = parent / str(number)
+        try:
+            if Recipe.from_dict(store.read_card(folder).recipe) == recipe:
+                return folder
+        except (RecipeError, UnknownModelError, CorruptModelError):
+            continue
+    return None
+
+
+def _unfinished(recipe: Recipe) -> Run | None:
+    """Returns the newest run of exactly this recipe that was begun and not stored, if any."""
+    from zoo.training.run import Run, runs_folder
+
+    folders = [path for path in runs_folder(recipe.name).glob("*") if path.name.isdigit()]
+    for folder in sorted(folders, key=lambda path: int(path.name), reverse=True):
+        run = Run(recipe, folder)
+        try:
+            begun = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
+        except (OSError, ValueError, RecipeError):
+            continue
+        if begun == recipe and not run.finished:
+            return run
+    return None
