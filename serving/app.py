@@ -35,6 +35,8 @@ _DESCRIPTION = """Keras reference models behind HTTP.
 Every error is `{"error": {"type", "message", "request_id", "near"}}`. `X-Request-Id` is echoed, or
 made. No URL in a request is ever fetched."""
 
+_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+
 _FORM = {
     "type": "object",
     "required": ["file"],
@@ -98,10 +100,12 @@ def _add_models(app: FastAPI, core: Core) -> None:
         tags=["models"],
         summary="A model and its card",
         responses=_errors(404, 500),
+        # Written out: FastAPI gives every declared parameter a validation error of another shape.
+        openapi_extra={"parameters": [_NAME]},
     )
-    def show_model(name: str) -> ModelCard:
+    def show_model(request: Request) -> ModelCard:
         """`name` is its newest version, `name@2` the second."""
-        return core.show_model(name)
+        return core.show_model(request.path_params["name"])
 
 
 def _add_classify(app: FastAPI, core: Core) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from serving.batching import Batcher, in_blocks
+from serving.batching import Batcher, Function, in_blocks
 from serving.metrics import Metrics
 from serving.settings import Settings
 from zoo import store
@@ -93,6 +93,7 @@ class ModelManager:
         # One at a time: two loads share the cores and the first user of each waits longer.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._loads: dict[str, Future[Loaded]] = {}
+        self._left_out: set[str] = set()
         self._read = functools.lru_cache(maxsize=1024)(source.read_card)
 
     def cards(self, task: str | None = None) -> list[Card]:
@@ -102,7 +103,9 @@ class ModelManager:
             try:
                 card = self._read(f"{name}@{self._source.versions(name)[-1]}")
             except (CorruptModelError, UnknownModelError, IndexError) as error:
-                logger.warning("%s is not served: %s", name, error)
+                if name not in self._left_out:
+                    logger.warning("%s is not served: %s", name, error)
+                    self._left_out.add(name)
                 continue
             if card.task in self.tasks and task in (None, card.task):
                 found.append(card)
@@ -185,7 +188,7 @@ class ModelManager:
     def _make(self, card: Card) -> Loaded:
         identity = model_id(card)
         pipeline = self._source.load(identity)
-        function = pipeline.run
+        function: Function = pipeline.run
         if card.task == "generation":
             function = in_blocks(function, self._settings.block)
             pipeline.warm((self._settings.block,))

@@ -74,7 +74,7 @@ class _Service:
     def close(self) -> None:
         self.core.close()
 
-    async def _answer(self, work: Coroutine[Any, Any, Answer]) -> Answer | JSONResponse:
+    async def _answer(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Turns errors into answers here, where their kind and near names are still known."""
         try:
             return await answer_in_time(work, self.core.settings.deadline)
@@ -116,6 +116,7 @@ class _Generation(_Service):
 
 
 def _refusal(error: ZooError) -> Any:
+    """Returns an error as a response, which BentoML passes on whatever the method's type is."""
     status, content, headers = describe(error)
     return JSONResponse({"error": content}, status, headers)
 

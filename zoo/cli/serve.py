@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,9 +145,8 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> bool:
             server.wait(timeout=0.25)
             return False
         # Refused, or not yet ready: both are what this loop waits out.
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            with opener.open(f"{url}/readyz", timeout=5):
-                return True
+        with contextlib.suppress(OSError), opener.open(f"{url}/readyz", timeout=5):
+            return True
     return False
 
 

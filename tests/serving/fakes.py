@@ -51,6 +51,7 @@ class FakeClassifier:
         self.input_shape = tuple(card.input["shape"])
         self.warmed: tuple[int, ...] = ()
         self.calls: list[int] = []
+        self.entered = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
         self.fail = False
@@ -63,6 +64,7 @@ class FakeClassifier:
         self.warmed = tuple(batch_sizes)
 
     def run(self, rows: np.ndarray) -> np.ndarray:
+        self.entered.set()
         assert self.gate.wait(timeout=20)
         self.calls.append(len(rows))
         if self.fail:

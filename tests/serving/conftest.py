@@ -1,0 +1,36 @@
+"""The app over fake models, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from serving.app import create_app
+from serving.core import Core
+from serving.settings import Settings
+from tests.serving.fakes import FakeSource
+
+
+class FakeCore(Core):
+    """A core that imports no framework at its start."""
+
+    def start(self) -> None:
+        self.ready = True
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    return FakeSource()
+
+
+@pytest.fixture
+def core(source: FakeSource) -> FakeCore:
+    return FakeCore(settings=Settings(max_waiting=8, deadline=15), source=source)
+
+
+@pytest.fixture
+def client(core: FakeCore) -> Iterator[TestClient]:
+    with TestClient(create_app(core), raise_server_exceptions=False) as made:
+        yield made
