@@ -79,7 +79,9 @@ def test_colour_and_grey_are_bridged() -> None:
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     deep = (PIXELS.astype(np.uint16)) * 257
-    np.testing.assert_allclose(image_rows(png(Image.fromarray(deep)), GREY)[0, ..., 0], PIXELS, atol=1e-3)
+    np.testing.assert_allclose(
+        image_rows(png(Image.fromarray(deep)), GREY)[0, ..., 0], PIXELS, atol=1e-3
+    )
 
 
 def test_transparent_pixels_are_black() -> None:

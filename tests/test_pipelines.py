@@ -66,7 +66,9 @@ def test_scores_are_the_softmax_of_the_network(classifier: Classifier) -> None:
     expected = np.exp(logits - logits.max(1, keepdims=True))
     scores = classifier.scores(given)
     assert scores.shape == (5, 10) and scores.dtype == np.float32
-    np.testing.assert_allclose(scores, expected / expected.sum(1, keepdims=True), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        scores, expected / expected.sum(1, keepdims=True), rtol=1e-3, atol=1e-6
+    )
     np.testing.assert_allclose(scores.sum(1), 1.0, rtol=1e-5)
 
 
@@ -157,5 +159,5 @@ def test_bad_numbers_are_refused(painter: Generator, n: int, seed: int, words: s
 
 
 def test_loading_an_unknown_model_tells_near_names(tmp_path: Path) -> None:
-    with pytest.raises(zoo.ZooError, match="unknown model 'resnet20.fashion_mnits'"):
+    with pytest.raises(zoo.ZooError, match=r"unknown model 'resnet20\.fashion_mnits'"):
         zoo.load("resnet20.fashion_mnits")

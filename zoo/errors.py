@@ -1,4 +1,4 @@
-"""The errors a user can meet. Each message is one line: what was expected, what came, what to do."""
+"""The errors a user can meet. A message is one line: what was expected, what came, what to do."""
 
 from __future__ import annotations
 

@@ -110,13 +110,13 @@ def _decode(image: str | Path | bytes) -> np.ndarray:
     """Reads a file or encoded bytes."""
     from PIL import Image, UnidentifiedImageError
 
-    what = "these bytes" if isinstance(image, bytes) else f"{image}"
+    what = str(image) if isinstance(image, str | Path) else "this"
     source = io.BytesIO(image) if isinstance(image, bytes) else Path(image)
     try:
         with Image.open(source) as opened:
             return _pixels(opened)
     except FileNotFoundError as error:
-        raise InvalidInputError(f"there is no file {image}") from error
+        raise InvalidInputError(f"there is no file {what}") from error
     except UnidentifiedImageError as error:
         raise InvalidInputError(f"{what} cannot be read as an image") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -45,7 +45,9 @@ def test_frechet_distance_takes_singular_covariances() -> None:
 
 def test_the_bias_of_equal_distributions_falls_as_one_over_n() -> None:
     small, large = (
-        np.mean([frechet_distance(RNG.normal(size=(n, 8)), RNG.normal(size=(n, 8))) for _ in range(20)])
+        np.mean(
+            [frechet_distance(RNG.normal(size=(n, 8)), RNG.normal(size=(n, 8))) for _ in range(20)]
+        )
         for n in (250, 1000)
     )
     assert small / large == pytest.approx(4.0, rel=0.35)

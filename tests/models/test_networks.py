@@ -68,9 +68,13 @@ def test_dcgan_follows_the_guidelines(side: int) -> None:
     assert not isinstance(d.layers[d.layers.index(down[0]) + 1], norm)
     assert g.layers[-1].activation is keras.activations.tanh
     assert any(isinstance(layer, keras.layers.ReLU) for layer in g.layers)
-    slopes = [l.negative_slope for l in d.layers if isinstance(l, keras.layers.LeakyReLU)]
+    slopes = [
+        layer.negative_slope for layer in d.layers if isinstance(layer, keras.layers.LeakyReLU)
+    ]
     assert slopes == [0.2] * len(down)
-    assert [type(l) for l in d.layers if isinstance(l, keras.layers.Dense)] == [keras.layers.Dense]
+    assert [type(layer) for layer in d.layers if isinstance(layer, keras.layers.Dense)] == [
+        keras.layers.Dense
+    ]
 
 
 def test_images_start_between_minus_one_and_one() -> None:

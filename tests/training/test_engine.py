@@ -136,7 +136,9 @@ def test_noise_is_a_function_of_seed_purpose_and_step() -> None:
 
 def test_noise_differs_between_steps_inside_a_compiled_function() -> None:
     class Noisy(Chase):
-        def compute_losses(self, batch: Batch, players: Sequence[str], training: bool = True) -> Any:
+        def compute_losses(
+            self, batch: Batch, players: Sequence[str], training: bool = True
+        ) -> Any:
             losses, _ = super().compute_losses(batch, players, training)
             return losses, {"gap": keras.random.normal((), seed=self.rng("gap"))}
 
@@ -269,7 +271,9 @@ def test_bad_optimizers_say_what_is_wrong(config: Any, schedule: Any, words: str
 def test_regularisation_counts_in_the_gradient() -> None:
     inputs = keras.Input((1,))
     penalty = keras.regularizers.L2(0.5)
-    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", kernel_regularizer=penalty)
+    dense = keras.layers.Dense(
+        1, use_bias=False, kernel_initializer="ones", kernel_regularizer=penalty
+    )
     model = Chase(keras.Model(inputs, dense(inputs)), line("b"))
     model.rounds = (("a",),)
     model.compile({player: keras.optimizers.SGD(0.5) for player in ("a", "b")})

@@ -6,16 +6,30 @@ import importlib
 import os
 import sys
 import tempfile
+from typing import TypeVar
 
 from zoo import store
 from zoo.errors import InvalidInputError
+from zoo.pipelines import Pipeline
+
+Kind = TypeVar("Kind", bound=Pipeline)
 
 
-def require_task(name: str, task: str) -> None:
-    """Refuses a model of another task before anything heavy is loaded."""
+def load_as(name: str, kind: type[Kind]) -> Kind:
+    """Loads a stored model of one kind; another's is refused before anything heavy is imported.
+
+    Raises:
+        InvalidInputError: when the model is for another task.
+    """
     found = store.read_card(name).task
-    if found != task:
-        raise InvalidInputError(f"{name} is for {found}, not for {task}")
+    if found != kind.task:
+        raise InvalidInputError(f"{name} is for {found}, not for {kind.task}")
+    import_backend()
+    from zoo.api import load
+
+    pipeline = load(name)
+    assert isinstance(pipeline, kind)
+    return pipeline
 
 
 def import_backend() -> None:

@@ -24,17 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from zoo.api import load
-    from zoo.cli.common import import_backend, require_task
+    from zoo.cli.common import load_as
     from zoo.errors import InvalidInputError
     from zoo.images import image_grid, save_png
+    from zoo.pipelines import Generator
 
     output: Path = arguments.output
     if output.suffix not in ("", ".png"):
         raise InvalidInputError(f"the output is a .png file or a folder, got {output}")
-    require_task(arguments.name, "generation")
-    import_backend()
-    generator = load(arguments.name)
+    generator = load_as(arguments.name, Generator)
     if arguments.to_seed is None:
         images = generator.generate(arguments.n, arguments.seed)
     else:

@@ -21,12 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from zoo.api import load
-    from zoo.cli.common import import_backend, require_task
+    from zoo.cli.common import load_as
+    from zoo.pipelines import Classifier
 
-    require_task(arguments.name, "classification")
-    import_backend()
-    answers = load(arguments.name).predict(arguments.images, top_k=arguments.top_k)
+    answers = load_as(arguments.name, Classifier).predict(arguments.images, top_k=arguments.top_k)
     if arguments.json:
         found = [
             {"image": str(path), "labels": [{"label": name, "score": s} for name, s in answer]}

@@ -122,7 +122,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
         if isinstance(optimizer, Mapping):
             optimizer = PlayerOptimizers(optimizer)
         elif not isinstance(optimizer, PlayerOptimizers):
-            optimizer = PlayerOptimizers({player: optimizer for player in self.players})
+            optimizer = PlayerOptimizers({next(iter(self.players)): optimizer})
         if set(optimizer.optimizers) != set(self.players):
             raise ValueError(
                 f"{type(self).__name__} needs one optimizer for each of its players "

@@ -1,0 +1,256 @@
+"""The command line: answers, help, exit codes, one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo import store
+from zoo.cli import COMMANDS, build_parser, main
+
+TINY = ["--set", "data.limit=64", "--set", "data.validation=32", "--set", "batch_size=32"]
+TINY += ["--set", "epochs=2"]
+
+
+@pytest.fixture(scope="module")
+def trained(shared_sample_home: Path) -> Path:
+    """A home in which the three shipped recipes are trained for a moment."""
+    for name in ("mlp", "resnet20", "dcgan"):
+        assert main(["train", f"{name}.fashion_mnist", *TINY, "--json"]) == 0
+    return shared_sample_home
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must be refused with exit code 2 and one line."""
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main(list(arguments)) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("zoo: ") and captured.err.count("\n") == 1
+        return captured.err
+
+    return run
+
+
+def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        shown = capsys.readouterr().out
+        assert "examples:" in shown and f"zoo {command}" in shown
+    assert build_parser().prog == "zoo"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["data", "list"]])
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from zoo.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'keras', 'tensorflow', 'bentoml', 'keras_tuner'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_list_shows_architectures_recipes_and_stored_models(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", "--json"]) == 0
+    entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert entries["resnet20"]["kind"] == "architecture"
+    assert entries["mlp.fashion_mnist"]["kind"].startswith("stored @")
+    assert main(["list", "resnet*", "--pretrained", "--json"]) == 0
+    assert [e["name"] for e in json.loads(capsys.readouterr().out)] == ["resnet20.fashion_mnist"]
+    assert main(["list", "nothing*"]) == 0
+    assert "nothing matches" in capsys.readouterr().out
+
+
+def test_show_prints_cards_recipes_and_architectures(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "mlp.fashion_mnist", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["recipe"]["epochs"] == 2
+    assert {metric["name"] for metric in card["metrics"]} == {"accuracy", "nll", "ece"}
+    assert main(["show", "mlp.fashion_mnist"]) == 0
+    assert "| accuracy |" in capsys.readouterr().out
+    assert main(["show", "mlp.fashion_mnist", "--recipe"]) == 0
+    assert json.loads(capsys.readouterr().out)["epochs"] > 2
+    assert main(["show", "dcgan"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["options"]["generator"]["latent_dim"] == 100
+    assert "dcgan.fashion_mnist" in shown["recipes"]
+
+
+def test_evaluate_measures_what_the_card_says(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mlp.fashion_mnist", "dcgan.fashion_mnist"):
+        assert main(["evaluate", name, "--json"]) == 0
+        measured = json.loads(capsys.readouterr().out)
+        assert [metric["value"] for metric in measured] == pytest.approx(
+            [metric.value for metric in store.read_card(name).metrics], rel=1e-5
+        )
+    assert {metric["name"] for metric in measured} == {
+        "fd_resnet20",
+        "fd_resnet20_floor",
+        "kid_resnet20",
+        "kid_resnet20_floor",
+    }
+
+
+def test_predict_labels_files(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(tmp_path / f"{i}.png") for i in range(2)]
+    for path in paths:
+        Image.fromarray(np.zeros((40, 30), np.uint8)).save(path)
+    assert main(["predict", "mlp.fashion_mnist", *paths, "--top-k", "3", "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer["image"] for answer in answers] == paths
+    assert all(len(answer["labels"]) == 3 for answer in answers)
+
+
+def test_generate_writes_the_same_file_twice(trained: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / "a.png", tmp_path / "b.png"]
+    for output in outputs:
+        command = ["generate", "dcgan.fashion_mnist", "-n", "9", "--seed", "4", "-o", str(output)]
+        assert main(command) == 0
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    folder = tmp_path / "images"
+    assert (
+        main(["generate", "dcgan.fashion_mnist", "-n", "2", "--seed", "5", "-o", str(folder)]) == 0
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["000005.png", "000006.png"]
+    grid = np.asarray(Image.open(outputs[0]))
+    single = np.asarray(Image.open(folder / "000005.png"))
+    np.testing.assert_array_equal(grid[2:30, 32:60], single)  # seed 5 is the second image
+
+
+def test_create_saves_an_untrained_model(tmp_path: Path) -> None:
+    import keras
+
+    assert main(["create", "mlp", "--set", "units=[8]", "-o", str(tmp_path / "m.keras")]) == 0
+    assert keras.saving.load_model(tmp_path / "m.keras").output_shape == (None, 10)
+    assert main(["create", "dcgan", "-o", str(tmp_path / "g.keras")]) == 0
+    assert (tmp_path / "g-generator.keras").is_file()
+    assert (tmp_path / "g-discriminator.keras").is_file()
+
+
+def test_verify_finds_a_changed_file(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "mlp*", "--metrics"]) == 0
+    assert "mlp.fashion_mnist@1: good" in capsys.readouterr().out
+    path = store.find("mlp.fashion_mnist") / "history.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b" ")
+    try:
+        assert main(["verify", "mlp*"]) == 2
+        assert "history.csv is not the file that was stored" in capsys.readouterr().out
+    finally:
+        path.write_bytes(whole)
+
+
+def test_mistakes_get_one_line(trained: Path, refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "did you mean mlp.fashion_mnist" in refused("show", "mlp.fashion_mnits")
+    assert "did you mean epochs" in refused("train", "mlp.fashion_mnist", "--set", "epoch=2")
+    assert "batch_size 512 is above the 64" in refused(
+        "train", "mlp.fashion_mnist", *TINY, "--set", "batch_size=512"
+    )
+    assert "no unfinished run" in refused("train", "resnet20.fashion_mnist", *TINY, "--resume")
+    assert "is for classification" in refused("generate", "mlp.fashion_mnist", "-o", "x.png")
+    assert "is for generation" in refused("predict", "dcgan.fashion_mnist", "x.png")
+    assert "there is no file" in refused("predict", "mlp.fashion_mnist", "no.png")
+    assert "there are mlp.fashion_mnist@1" in refused("show", "mlp.fashion_mnist@9")
+    assert "n must be 1" in refused("generate", "dcgan.fashion_mnist", "-n", "0", "-o", "x.png")
+    assert ".png file or a folder" in refused("generate", "dcgan.fashion_mnist", "-o", "x.jpg")
+    assert "unknown data set 'minst'; did you mean mnist" in refused("data", "prepare", "minst")
+    assert "there is no folder" in refused(
+        "data", "prepare", "mnist", "--from", str(tmp_path / "no")
+    )
+    assert "unknown model 'zzz*'" in refused("verify", "zzz*")
+    assert "letters, digits" in refused("show", "../secrets.x")
+
+
+def test_a_data_set_that_is_not_here_names_the_command(refused: Callable[..., str]) -> None:
+    assert "run `zoo data prepare fashion_mnist`" in refused("train", "mlp.fashion_mnist")
+
+
+def train_process(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "zoo.cli", "train", "mlp.fashion_mnist", *arguments]
+    return subprocess.Popen(
+        command,
+        env={**os.environ, "ZOO_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_training_killed_and_resumed_equals_an_unbroken_one(
+    how: signal.Signals, sample_home: Path
+) -> None:
+    settings = ["--set", "data.limit=448", "--set", "data.validation=64", "--set", "batch_size=8"]
+    settings += ["--set", "epochs=12"]
+    runs = sample_home / "runs" / "mlp.fashion_mnist"
+    whole = train_process(sample_home, *settings)
+    assert whole.wait(240) == 0, whole.stderr.read() if whole.stderr else ""
+
+    broken = train_process(sample_home, *settings)
+    deadline = time.monotonic() + 120
+    while not (runs / "2" / "checkpoint.npz").is_file() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    broken.send_signal(how)
+    out, _ = broken.communicate(timeout=60)
+    assert broken.returncode == (-how if how == signal.SIGKILL else 130)
+    if how == signal.SIGINT:
+        assert "--resume` continues" in out
+    assert not (runs / "2" / "finished").exists()
+
+    rest = train_process(sample_home, *settings, "--resume")
+    out, err = rest.communicate(timeout=240)
+    assert rest.returncode == 0, err
+    assert "stored mlp.fashion_mnist@2" in out
+    with np.load(runs / "1" / "checkpoint.npz") as a, np.load(runs / "2" / "checkpoint.npz") as b:
+        state = [key for key in a.files if key != "record"]
+        assert all(np.array_equal(a[key], b[key]) for key in state)
+    first, second = (
+        store.read_card(sample_home / "models" / "mlp.fashion_mnist" / v) for v in "12"
+    )
+    assert first.metrics == second.metrics
+    # Weights are equal to the byte inside the stored networks too.
+    one, other = (store.load(sample_home / "models" / "mlp.fashion_mnist" / v)[1] for v in "12")
+    for left, right in zip(one["network"].weights, other["network"].weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(left.value), np.asarray(right.value))
+
+
+def test_the_test_split_never_touches_training(sample_home: Path) -> None:
+    """Shuffled test labels change the measured accuracy and not one bit of the weights."""
+    assert main(["train", "mlp.fashion_mnist", *TINY, "--json"]) == 0
+    path = sample_home / "data" / "fashion_mnist" / "test.npz"
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    arrays["label"] = (arrays["label"] + 1) % 10
+    np.savez(path, **arrays)
+    assert main(["train", "mlp.fashion_mnist", *TINY, "--json"]) == 0
+    runs = sample_home / "runs" / "mlp.fashion_mnist"
+    with np.load(runs / "1" / "checkpoint.npz") as a, np.load(runs / "2" / "checkpoint.npz") as b:
+        assert all(np.array_equal(a[key], b[key]) for key in a.files if key != "record")
+    one, other = (store.read_card(f"mlp.fashion_mnist@{v}").metric("accuracy") for v in (1, 2))
+    assert one is not None and other is not None and one.value != other.value

@@ -1,0 +1,131 @@
+"""Runs: what is kept, what is refused, what augmentation does."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo import registry
+from zoo.errors import CorruptModelError, RecipeError, ZooError
+from zoo.recipe import Recipe
+from zoo.training.build import build_augmentation, build_model
+from zoo.training.run import Run, fit_run, last_run, new_run, training_arrays
+
+
+def recipe(**settings: Any) -> Recipe:
+    small = {"data.limit": 64, "data.validation": 32, "batch_size": 32, "epochs": 2}
+    return registry.recipes().get("mlp.fashion_mnist").override({**small, **settings})
+
+
+def test_a_run_keeps_recipe_state_and_history(sample_home: Path) -> None:
+    run = fit_run(new_run(recipe()), verbose=0)
+    assert Recipe.from_dict(json.loads((run.folder / "recipe.json").read_text())) == recipe()
+    lines = (run.folder / "history.csv").read_text().splitlines()
+    assert lines[0] == "epoch,accuracy,loss,val_accuracy,val_loss,seconds"
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
+
+
+def test_a_generator_draws_a_grid_each_epoch(sample_home: Path) -> None:
+    small = {"data.limit": 32, "batch_size": 16, "epochs": 2}
+    run = fit_run(new_run(registry.recipes().get("dcgan.fashion_mnist").override(small)), verbose=0)
+    names = sorted(path.name for path in (run.folder / "samples").iterdir())
+    assert names == ["epoch_001.png", "epoch_002.png"]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_epoch(
+    sample_home: Path,
+) -> None:
+    run = new_run(recipe(optimizer={"name": "SGD", "learning_rate": 1e30}, schedule={}))
+    with pytest.raises(ZooError, match="loss is nan in epoch 1; nothing was kept"):
+        fit_run(run, verbose=0)
+    assert not (run.folder / "checkpoint.npz").exists()
+
+
+def test_two_processes_cannot_train_one_run(sample_home: Path) -> None:
+    run = new_run(recipe())
+    with (run.folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ZooError, match="another process is training"):
+            fit_run(run, verbose=0)
+
+
+def test_resuming_needs_the_same_settings(sample_home: Path) -> None:
+    run = new_run(recipe())
+    assert last_run(recipe()).folder == run.folder
+    with pytest.raises(RecipeError, match="begun with epochs=2, not 5"):
+        last_run(recipe(epochs=5))
+    (run.folder / "finished").write_text("")
+    with pytest.raises(ZooError, match="no unfinished run"):
+        last_run(recipe())
+
+
+def test_a_damaged_checkpoint_is_named(sample_home: Path) -> None:
+    run = fit_run(new_run(recipe(epochs=1)), verbose=0)
+    path = run.folder / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CorruptModelError, match="cannot be read"):
+        fit_run(Run(recipe(epochs=1), run.folder), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"batch_size": 65}, "batch_size 65 is above the 64 training examples"),
+        ({"data.validation": 512}, "below the 512 examples, got 512"),
+        ({"method": {"name": "supervisd"}}, "did you mean supervised"),
+        ({"method": {"label_smoothing": 0.1}}, "method needs a name"),
+        ({"method.label_smothing": 0.1}, "did you mean label_smoothing"),
+        ({"method.label_smoothing": 2}, "label_smoothing must be in"),
+        ({"ema": {"net": 0.9}}, "ema names 'net'; the networks are network"),
+        ({"players": {"generator": {}}}, "players names 'generator'"),
+        (
+            {"augmentation": [{"name": "RandomFlop"}]},
+            "unknown augmentation 'RandomFlop'; did you mean",
+        ),
+        ({"augmentation": [{"name": "RandomFlip", "way": 1}]}, "no option 'way'"),
+        ({"network.units": "many"}, "mlp: "),
+        ({"architecture": "mlpp"}, "did you mean mlp"),
+        ({"data.name": "mnits"}, "did you mean mnist"),
+    ],
+)
+def test_recipes_that_cannot_be_trained_say_why(
+    sample_home: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ZooError, match=words):
+        fit_run(new_run(recipe(**settings)), verbose=0)
+
+
+def test_augmentation_depends_on_seed_and_step_alone(sample_home: Path) -> None:
+    chosen = recipe()
+    images = training_arrays(chosen)[0]["image"]
+    model = build_model(chosen, images, 10, 2)
+    augment = build_augmentation(chosen, model)
+    assert augment is not None
+    batch = images[:16].astype("float32")
+
+    def at(step: int) -> np.ndarray:
+        model.step.assign(step)
+        return np.asarray(augment(batch))
+
+    first = at(0)
+    assert first.shape == batch.shape
+    assert first.min() >= 0 and first.max() <= 255
+    assert not np.array_equal(first, batch)
+    assert not np.array_equal(first, at(1))
+    np.testing.assert_array_equal(first, at(0))
+    other = build_model(chosen.override({"seed": 9}), images, 10, 2)
+    assert not np.array_equal(first, np.asarray(build_augmentation(chosen, other)(batch)))
+
+
+def test_every_image_of_a_batch_is_augmented_by_itself(sample_home: Path) -> None:
+    chosen = recipe()
+    images = training_arrays(chosen)[0]["image"]
+    model = build_model(chosen, images, 10, 2)
+    same = np.repeat(images[:1], 16, axis=0).astype("float32")
+    augmented = np.asarray(build_augmentation(chosen, model)(same))
+    assert len({image.tobytes() for image in augmented}) > 8
