@@ -183,7 +183,8 @@ def test_a_run_stopped_and_resumed_equals_one_never_stopped(
 
 
 def test_batches_do_not_depend_on_where_a_run_starts() -> None:
-    arrays = {"image": np.arange(40, dtype=np.uint8)[:, None], "label": np.arange(40)}
+    images = np.arange(40, dtype=np.uint8)[:, None]
+    arrays: dict[str, np.ndarray] = {"image": images, "label": np.arange(40)}
     whole = [b["label"].numpy() for b in training_batches(arrays, 8, 5, 0, 3)]
     later = [b["label"].numpy() for b in training_batches(arrays, 8, 5, 1, 3)]
     assert len(whole) == 15

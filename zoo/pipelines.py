@@ -7,7 +7,7 @@ alone. So rows of several callers may share a batch; the server relies on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Pipeline:
         networks: Its networks by name.
     """
 
-    task: str
+    task: ClassVar[str]
 
     def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
         self.card = card
@@ -36,6 +36,13 @@ class Pipeline:
 
     def run(self, rows: np.ndarray) -> np.ndarray:
         """Computes answers for rows: float32 (n, …) to (n, …). Safe to call from threads."""
+        raise NotImplementedError
+
+    @classmethod
+    def describe(
+        cls, networks: Mapping[str, keras.Model], labels: Sequence[str]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns what a card says of the rows that `run` takes and of its answers."""
         raise NotImplementedError
 
     def warm(self, batch_sizes: Sequence[int] = (1,)) -> None:
@@ -66,6 +73,17 @@ class Classifier(Pipeline):
         self.input_shape: tuple[int, ...] = tuple(card.input["shape"])
         self._scores = compile_network(self.networks["network"], softmax=True)
         self._features: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @classmethod
+    def describe(
+        cls, networks: Mapping[str, keras.Model], labels: Sequence[str]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        network = networks["network"]
+        scores = {"kind": "scores", "dtype": "float32", "range": [0, 1], "labels": list(labels)}
+        return (
+            {"name": network.input.name, **_float32(network.input_shape), "range": [0, 255]},
+            {**scores, "shape": list(network.output_shape[1:])},
+        )
 
     def rows(self, images: Any) -> np.ndarray:
         """Turns images into rows; see `zoo.inputs.image_rows` for what is taken."""
@@ -127,6 +145,17 @@ class Generator(Pipeline):
         (self.latent_dim,) = card.input["shape"]
         self._images = compile_network(self.networks["generator"])
 
+    @classmethod
+    def describe(
+        cls, networks: Mapping[str, keras.Model], labels: Sequence[str]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        generator = networks["generator"]
+        pixels = {"kind": "pixels", "dtype": "uint8", "range": [0, 255]}
+        return (
+            {"name": generator.input.name, **_float32(generator.input_shape), "range": "N(0, 1)"},
+            {**pixels, "shape": list(generator.output_shape[1:])},
+        )
+
     def rows(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Draws latent vectors.
 
@@ -178,8 +207,17 @@ _PIPELINES: dict[str, type[Pipeline]] = {
 }
 
 
+def pipeline_of(task: str) -> type[Pipeline]:
+    """Returns the pipeline for a task."""
+    if task not in _PIPELINES:
+        raise UnknownModelError(task, _PIPELINES, kind="task")
+    return _PIPELINES[task]
+
+
 def make_pipeline(card: Card, networks: Mapping[str, keras.Model]) -> Pipeline:
-    """Returns the pipeline for a card's task."""
-    if card.task not in _PIPELINES:
-        raise UnknownModelError(card.task, _PIPELINES, kind="task")
-    return _PIPELINES[card.task](card, networks)
+    """Returns the pipeline of a card's task around its networks."""
+    return pipeline_of(card.task)(card, networks)
+
+
+def _float32(shape: Sequence[int | None]) -> dict[str, Any]:
+    return {"shape": list(shape[1:]), "dtype": "float32"}

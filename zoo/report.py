@@ -59,6 +59,27 @@ def card_readme(card: Card, folder: Path) -> str:
     return "\n".join(lines)
 
 
+def models_table(cards: Sequence[Card]) -> str:
+    """Returns a Markdown table of models, as the README shows it."""
+    header = ["model", "task", "parameters", "measured on test", "training"]
+    rows = []
+    for card in cards:
+        measured = ", ".join(
+            f"{m.name} {format_value(m)}" for m in card.metrics if not m.name.endswith("_floor")
+        )
+        minutes = card.training["seconds"] / 60
+        rows.append(
+            [
+                f"`{card.name}@{card.version}`",
+                card.task,
+                f"{sum(card.parameters.values()):,}",
+                measured,
+                f"{card.training['epochs']} epochs, {minutes:.0f} min",
+            ]
+        )
+    return markdown_table(header, rows)
+
+
 def format_value(metric: Metric) -> str:
     """Formats a metric's value: shares in percent, others with four digits."""
     if metric.name.startswith("accuracy"):

@@ -118,8 +118,9 @@ def test_augmentation_depends_on_seed_and_step_alone(sample_home: Path) -> None:
     assert not np.array_equal(first, batch)
     assert not np.array_equal(first, at(1))
     np.testing.assert_array_equal(first, at(0))
-    other = build_model(chosen.override({"seed": 9}), images, 10, 2)
-    assert not np.array_equal(first, np.asarray(build_augmentation(chosen, other)(batch)))
+    other = build_augmentation(chosen, build_model(chosen.override({"seed": 9}), images, 10, 2))
+    assert other is not None
+    assert not np.array_equal(first, np.asarray(other(batch)))
 
 
 def test_every_image_of_a_batch_is_augmented_by_itself(sample_home: Path) -> None:
@@ -127,5 +128,7 @@ def test_every_image_of_a_batch_is_augmented_by_itself(sample_home: Path) -> Non
     images = training_arrays(chosen)[0]["image"]
     model = build_model(chosen, images, 10, 2)
     same = np.repeat(images[:1], 16, axis=0).astype("float32")
-    augmented = np.asarray(build_augmentation(chosen, model)(same))
+    augment = build_augmentation(chosen, model)
+    assert augment is not None
+    augmented = np.asarray(augment(same))
     assert len({image.tobytes() for image in augmented}) > 8

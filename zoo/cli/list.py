@@ -18,13 +18,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard (default: all)")
     parser.add_argument("--task", help="classification or generation")
     parser.add_argument("--pretrained", action="store_true", help="stored models only")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print JSON")
+    output.add_argument(
+        "--markdown", action="store_true", help="print stored models as a Markdown table"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo.api import list_models
-    from zoo.report import text_table
+    from zoo.report import models_table, text_table
 
+    if arguments.markdown:
+        from zoo import store
+
+        names = list_models(arguments.pattern, task=arguments.task, pretrained=True)
+        print(models_table([store.read_card(name) for name in names]))
+        return 0
     names = list_models(arguments.pattern, task=arguments.task, pretrained=arguments.pretrained)
     entries = [_entry(name) for name in names]
     if arguments.json:

@@ -17,7 +17,7 @@ import keras
 from zoo import data, files, paths, registry
 from zoo.card import Card
 from zoo.errors import RecipeError, ZooError
-from zoo.pipelines import make_pipeline
+from zoo.pipelines import make_pipeline, pipeline_of
 from zoo.recipe import Recipe
 from zoo.training.build import build_model
 from zoo.training.callbacks import History, Keeper, SampleGrid, history_csv
@@ -179,17 +179,10 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     recipe = run.recipe
     architecture = registry.architectures().get(recipe.architecture)
     dataset = data.get(recipe.data.name)
-    entry = next(iter(networks.values()))
+    inputs, output = pipeline_of(architecture.task).describe(networks, dataset.labels)
     count = len(training_arrays(recipe)[0]["image"])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     steps = count // recipe.batch_size * len(run.history)
-    output: dict[str, Any] = {"shape": list(entry.output_shape[1:]), "dtype": "float32"}
-    if architecture.task == "classification":
-        output |= {"range": [0, 1], "kind": "scores", "labels": list(dataset.labels)}
-        range_in: list[float] | str = [0, 255]
-    else:
-        output |= {"range": [0, 255], "kind": "pixels", "dtype": "uint8"}
-        range_in = "N(0, 1)"
     return Card(
         name=recipe.name,
         task=architecture.task,
@@ -203,12 +196,7 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
             "sha256": data.split_checksum(dataset.name, "train"),
         },
         metrics=(),
-        input={
-            "name": entry.input.name,
-            "shape": list(entry.input_shape[1:]),
-            "dtype": "float32",
-            "range": range_in,
-        },
+        input=inputs,
         output=output,
         networks={},
         parameters={name: network.count_params() for name, network in networks.items()},

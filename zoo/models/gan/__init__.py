@@ -27,6 +27,6 @@ register(
         optimizer={"name": "Adam", "learning_rate": 2e-4, "beta_1": 0.5},
         ema={"generator": 0.999},
         batch_size=128,
-        epochs=20,
+        epochs=16,
     ),
 )
