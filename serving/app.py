@@ -138,13 +138,17 @@ def _add_generate(app: FastAPI, core: Core) -> None:
 
 
 def _add_operations(app: FastAPI, core: Core) -> None:
-    @app.get("/livez", tags=["operations"], response_class=PlainTextResponse)
+    @app.get("/livez", tags=["operations"], summary="Liveness", response_class=PlainTextResponse)
     def livez() -> str:
         """200 while the process answers."""
         return "\n"
 
     @app.get(
-        "/readyz", tags=["operations"], response_class=PlainTextResponse, responses=_errors(503)
+        "/readyz",
+        tags=["operations"],
+        summary="Readiness",
+        response_class=PlainTextResponse,
+        responses=_errors(503),
     )
     def readyz() -> str:
         """200 when requests are taken."""
@@ -152,7 +156,7 @@ def _add_operations(app: FastAPI, core: Core) -> None:
             raise HTTPException(503, "the service is starting")
         return "\n"
 
-    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
+    @app.get("/metrics", tags=["operations"], summary="Metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counters in Prometheus' text format."""
         return Response(core.metrics.render(), media_type=core.metrics.content_type)
@@ -165,8 +169,12 @@ def _handle_errors(app: FastAPI) -> None:
         return JSONResponse({"error": content}, status, headers)
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
-        content = {"type": type_of(error.status_code), "message": str(error.detail)}
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        message = str(error.detail)
+        if error.status_code in (404, 405):
+            there = "no such path" if error.status_code == 404 else f"no {request.method[:20]} here"
+            message = f"there is {there}; /docs lists what there is"
+        content = {"type": type_of(error.status_code), "message": message}
         return JSONResponse({"error": content}, error.status_code, error.headers)
 
     @app.exception_handler(RequestValidationError)

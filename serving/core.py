@@ -65,6 +65,9 @@ class Core:
 
     def start(self) -> None:
         """Imports the runtime, which takes seconds, before the first user has to wait for it."""
+        from zoo.cli.common import import_backend
+
+        import_backend()
         import zoo.runtime  # noqa: F401
 
         self.ready = True
