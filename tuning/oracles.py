@@ -29,7 +29,11 @@ from tuning.halving import Bracket, plan_brackets
 from zoo import files
 from zoo.errors import ZooError
 
-_Oracle = keras_tuner.Oracle if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    from keras_tuner import Oracle as _Oracle
+else:
+    _Oracle = object
+
 _log = logging.getLogger(__name__)
 
 Status = trials.TrialStatus
@@ -42,6 +46,9 @@ class Mended(_Oracle):
     Args:
         seed: Decides the values that are tried; 0 is a seed like any other.
     """
+
+    ongoing_trials: dict[str, Any]
+    _retry_queue: list[str]
 
     def __init__(self, *args: Any, seed: int, **kwargs: Any) -> None:
         # No limit to failures in a row: a search over wild values has many, and goes on.

@@ -100,6 +100,8 @@ class RecipeTuner(keras_tuner.Tuner):
         try:
             self._run_and_update_trial(trial, *args, **kwargs)
             trial.status = trials.TrialStatus.COMPLETED
+        except BrokenPipeError:
+            raise
         except OSError as error:
             # A full disk is not the trial's fault. It stays unfinished and is run again.
             raise ZooError(
