@@ -50,7 +50,8 @@ def _from_text(text: str, where: str) -> bytes:
             f"{where} is a URL, and this server fetches none; send the image itself as base64"
         )
     try:
-        content = base64.b64decode(text, validate=True)
+        # Many encoders break lines; everything else that is not base64 is a mistake.
+        content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedRequestError(f"{where} is not base64: {error}") from error
     if not content:

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import ClientGoneError, describe, error_body, type_of
+from serving.errors import REQUEST_ID, ClientGoneError, describe, error_body, type_of
 from serving.metrics import Metrics
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -38,7 +38,9 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(scope, send, _request_id(scope))
+        request_id = _request_id(scope)
+        REQUEST_ID.set(request_id)
+        answer = _Answer(scope, send, request_id)
         started = time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)

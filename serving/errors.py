@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import http
 import json
 import logging
@@ -13,6 +14,9 @@ from typing import Any
 from zoo.errors import InvalidInputError, UnknownModelError, ZooError
 
 logger = logging.getLogger("serving")
+
+# The id of the request that is being answered, for the log.
+REQUEST_ID: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 MASKED = "the server could not answer; its log has the cause under this request id"
 
@@ -105,7 +109,7 @@ def describe(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
         kind = "unknown_model" if status == 404 else type_of(status)
         headers = {}
     if status == 500:
-        logger.error("a request failed: %s", error, exc_info=error)
+        logger.error("request %s failed: %s", REQUEST_ID.get(), error, exc_info=error)
         return 500, {"type": "internal_server_error", "message": MASKED, "near": []}, {}
     return status, {"type": kind, "message": str(error), "near": near}, headers
 

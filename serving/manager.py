@@ -7,7 +7,9 @@ import dataclasses
 import fnmatch
 import functools
 import logging
+import math
 import re
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("serving")
 
+_LISTING_SECONDS = 2.0
 _REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(@(?P<version>[0-9]{1,9}))?")
 
 
@@ -93,16 +96,18 @@ class ModelManager:
         # One at a time: two loads share the cores and the first user of each waits longer.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._loads: dict[str, Future[Loaded]] = {}
+        self._listing: dict[str, list[int]] = {}
+        self._listed = -math.inf
         self._left_out: set[str] = set()
         self._read = functools.lru_cache(maxsize=1024)(source.read_card)
 
     def cards(self, task: str | None = None) -> list[Card]:
         """Returns the newest card of every served model; a damaged one is logged and left out."""
         found = []
-        for name in self._names():
+        for name, versions in self._stored().items():
             try:
-                card = self._read(f"{name}@{self._source.versions(name)[-1]}")
-            except (CorruptModelError, UnknownModelError, IndexError) as error:
+                card = self._read(f"{name}@{versions[-1]}")
+            except (CorruptModelError, UnknownModelError) as error:
                 if name not in self._left_out:
                     logger.warning("%s is not served: %s", name, error)
                     self._left_out.add(name)
@@ -113,7 +118,7 @@ class ModelManager:
 
     def versions(self, name: str) -> list[int]:
         """Returns the stored versions of a model, oldest first."""
-        return self._source.versions(name)
+        return self._stored().get(name, [])
 
     def card(self, reference: str) -> Card:
         """Returns the card behind `name` or `name@version`.
@@ -123,11 +128,11 @@ class ModelManager:
                 that nothing is served under.
         """
         match = _REFERENCE.fullmatch(reference)
-        names = self._names()
-        if match is None or match["name"] not in names:
+        stored = self._stored()
+        if match is None or match["name"] not in stored:
             known = [card.name for card in self.cards()]
             raise UnknownModelError(match["name"] if match else reference[:100], known)
-        name, versions = match["name"], self._source.versions(match["name"])
+        name, versions = match["name"], stored[match["name"]]
         number = int(match["version"]) if match["version"] else versions[-1]
         if number not in versions:
             known = [f"{name}@{version}" for version in reversed(versions)]
@@ -169,13 +174,22 @@ class ModelManager:
                 load.result().batcher.close()
         self._loads.clear()
 
-    def _names(self) -> list[str]:
-        patterns = self._settings.models
-        return [
-            name
-            for name in self._source.names()
-            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-        ]
+    def _stored(self) -> dict[str, list[int]]:
+        """Returns `{name: versions}` of what may be served, read again every few seconds.
+
+        A model that is stored while the service runs appears without a restart, and a request
+        does not walk through folders.
+        """
+        if time.monotonic() - self._listed > _LISTING_SECONDS:
+            patterns = self._settings.models
+            listing = {
+                name: self._source.versions(name)
+                for name in self._source.names()
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+            }
+            self._listing = {name: versions for name, versions in listing.items() if versions}
+            self._listed = time.monotonic()
+        return self._listing
 
     def _load(self, card: Card) -> Future[Loaded]:
         """Starts loading, or joins the load that is under way. A failed one is tried again."""

@@ -32,7 +32,13 @@ from serving.errors import describe
 from serving.limits import BodyLimit, JsonOnly
 from serving.patience import answer_in_time
 from serving.requests import classify_input, validate
-from serving.schemas import ClassifyAnswer, ClassifyRequest, GenerateAnswer, GenerateRequest
+from serving.schemas import (
+    ClassifyAnswer,
+    ClassifyRequest,
+    GenerateAnswer,
+    GenerateRequest,
+    ImageField,
+)
 from zoo.errors import ZooError
 
 usage_stats.do_not_track.cache_clear()
@@ -86,7 +92,7 @@ class _Classification(_Service):
     @bentoml.api
     async def classify(
         self,
-        images: list[Any],
+        images: list[ImageField],
         model: StrictStr | None = None,
         top_k: StrictInt | None = None,
     ) -> ClassifyAnswer:

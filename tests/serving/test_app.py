@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.core import Core
-from tests.serving.fakes import LABELS, FakeGenerator, FakeSource
+from tests.serving.fakes import LABELS, FakeGenerator, FakeSource, make_card
 
 
 def png(level: int, size: tuple[int, int] = (8, 8)) -> bytes:
@@ -84,12 +84,21 @@ def test_a_model_is_its_card_and_a_version_can_be_named(
     [
         lambda level: text(png(level)),
         lambda level: "data:image/png;base64," + text(png(level)),
+        lambda level: base64.encodebytes(png(level, (50, 50))).decode(),
         lambda level: np.full((8, 8), level).tolist(),
         lambda level: np.full((8, 8, 1), float(level)).tolist(),
         lambda level: np.full((8, 8, 3), level / 255).tolist(),
         lambda level: text(png(level, (40, 30))),
     ],
-    ids=["base64", "data url", "rank 2", "rank 3", "colour 0 to 1", "another size"],
+    ids=[
+        "base64",
+        "data url",
+        "base64 in lines",
+        "rank 2",
+        "rank 3",
+        "colour 0 to 1",
+        "another size",
+    ],
 )
 def test_every_form_of_image_is_read_alike(client: TestClient, form: Any) -> None:
     answer = classify(client, images=[form(40), form(200)], top_k=2)
@@ -120,6 +129,17 @@ def test_a_model_is_loaded_and_warmed_once(client: TestClient, source: FakeSourc
         list(pool.map(lambda _: classify(client, image=[[1, 2], [3, 4]]), range(3)))
     assert source.loads == ["levels.grey@2"]
     assert source.pipelines["levels.grey@2"].warmed == (1, 32)
+
+
+def test_a_model_stored_later_is_served_without_a_restart(
+    client: TestClient, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.manager._LISTING_SECONDS", 0)
+    assert client.get("/v1/models/levels.new").status_code == 404
+    source.cards["levels.new@1"] = make_card("levels.new", "classification")
+    assert client.get("/v1/models/levels.new").status_code == 200
+    source.cards["levels.grey@3"] = make_card("levels.grey", "classification", 3)
+    assert classify(client, image=[[1, 2], [3, 4]])["model"] == "levels.grey@3"
 
 
 def test_generation_has_openais_shape_and_counts_seeds(client: TestClient) -> None:

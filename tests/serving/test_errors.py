@@ -282,7 +282,9 @@ def test_a_damaged_model_is_a_masked_500_in_the_log(
 ) -> None:
     body = {"model": "broken.grey", "image": [[1, 2]]}
     with caplog.at_level(logging.ERROR, "serving"):
-        assert refused(client.post(CLASSIFY, json=body), 500)["type"] == TYPES[500]
+        error = refused(client.post(CLASSIFY, json=body), 500)
+    assert error["type"] == TYPES[500]
+    assert error["request_id"] in caplog.text
     assert "is not the file that was stored" in caplog.text
 
 
