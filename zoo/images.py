@@ -23,7 +23,7 @@ def image_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> 
         uint8 (rows * (height + gap) + gap, columns * (width + gap) + gap, channels).
     """
     count, height, width, channels = images.shape
-    columns = columns or math.ceil(math.sqrt(count))
+    columns = columns or max(1, math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
     canvas = np.full(
         (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8

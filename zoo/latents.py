@@ -40,7 +40,8 @@ def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
         float32 (steps, latent_dim).
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
-    unit_start, unit_end = start / lengths[0], end / lengths[1]
+    # A vector of length 0 has no direction; its zeros serve as one.
+    unit_start, unit_end = start / (lengths[0] or 1.0), end / (lengths[1] or 1.0)
     angle = np.arccos(np.clip(np.dot(unit_start, unit_end), -1.0, 1.0))
     share = np.linspace(0.0, 1.0, steps)[:, None]
     if np.sin(angle) < 1e-6:

@@ -120,6 +120,10 @@ def verify(reference: str | Path) -> Card:
                 f"{card.name}@{card.version}: {name} is not the file that was stored "
                 "(sha256 differs); restore it or delete the version"
             )
+    for name in card.networks.values():
+        # Keras reads older formats too, in which its safe mode holds less.
+        if not name.endswith(".keras"):
+            raise CorruptModelError(f"{card.name}@{card.version}: {name} is not a .keras file")
     # Hidden files are left by file managers and version control; nothing reads them.
     present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     for name in sorted({*card.networks.values(), *present} - {"card.json", *card.sha256}):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import tensorflow_datasets as tfds
@@ -23,6 +25,8 @@ def read(name: str, splits: tuple[str, ...], work: Path, manual: Path | None) ->
         manual_dir=manual, try_download_gcs=False, force_checksums_validation=True
     )
     try:
+        if manual is None and not (work / "downloads").exists():
+            _check_network(next(iter(builder.url_infos)))
         builder.download_and_prepare(download_dir=work / "downloads", download_config=config)
     except tfds.download.download_manager.NonMatchingChecksumError as error:
         where = f"in {manual} " if manual else ""
@@ -36,6 +40,16 @@ def read(name: str, splits: tuple[str, ...], work: Path, manual: Path | None) ->
             f"with its archives in a folder DIR, run `zoo data prepare {name} --from DIR`"
         ) from error
     return {split: _arrays(builder, split) for split in splits}
+
+
+def _check_network(url: str) -> None:
+    """Raises OSError when no server answers; TFDS itself would try for minutes before it does."""
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        # Unlike `urlopen`, a new opener sees the proxies of the environment as it is now.
+        urllib.request.build_opener().open(request, timeout=20).close()
+    except urllib.error.HTTPError as error:
+        error.close()  # An answer, if not a welcome one: what to make of it is for TFDS to say.
 
 
 def _arrays(builder: tfds.core.DatasetBuilder, split: str) -> Arrays:
