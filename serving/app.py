@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from serving import pages
 from serving.core import Core
-from serving.envelope import Envelope
+from serving.envelope import Catch, Envelope
 from serving.errors import describe, type_of
 from serving.limits import BodyLimit
 from serving.patience import answer_in_time
@@ -76,6 +76,7 @@ def create_app(core: Core, standalone: bool = True) -> FastAPI:
         lifespan=lifespan if standalone else None,
     )
     _handle_errors(app)
+    app.add_middleware(Catch)
     if standalone:
         app.add_middleware(BodyLimit, limit=core.settings.max_body)
         app.add_middleware(Envelope, metrics=core.metrics)

@@ -12,6 +12,8 @@ import time
 import uuid
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import REQUEST_ID, ClientGoneError, describe, error_body, type_of
@@ -52,6 +54,36 @@ class Envelope:
         finally:
             seconds = time.perf_counter() - started
             self._metrics.request(scope["method"], _route(scope), answer.status, seconds)
+
+
+class Catch:
+    """ASGI middleware inside the app: exceptions that no handler knows become answers there.
+
+    Starlette would answer them too, and then raise them again to whoever runs the app.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note)
+        except ClientDisconnect:
+            status, content, headers = describe(ClientGoneError("the client left"))
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            status, content, headers = describe(error)
+        else:
+            return
+        await JSONResponse({"error": content}, status, headers)(scope, receive, send)
 
 
 class _Answer:

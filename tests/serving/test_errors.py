@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import logging
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from serving.app import create_app
 from serving.core import Core
 from tests.serving.fakes import FakeSource
 
@@ -303,6 +305,42 @@ def test_a_crash_in_a_model_fails_that_request_alone(
     fake.fail = False
     assert other.status_code == 200
     assert client.post(CLASSIFY, json=body).status_code == 200
+
+
+def test_mounted_in_a_service_a_crash_is_answered_and_not_raised_on(
+    core: Core, source: FakeSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = TestClient(create_app(core, standalone=False), raise_server_exceptions=True)
+    body = {"model": "levels.grey", "image": [[1, 2]]}
+    assert client.post(CLASSIFY, json=body).status_code == 200
+    source.pipelines["levels.grey@2"].fail = True
+    answer = client.post(CLASSIFY, json=body)
+    assert answer.status_code == 500 and "secret detail" not in answer.text
+    assert "secret detail" in caplog.text
+    core.close()
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_fault_of_the_server(
+    core: Core, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": CLASSIFY,
+        "headers": [(b"content-type", b"application/json")],
+        "query_string": b"",
+    }
+    asyncio.run(create_app(core)(scope, receive, send))
+    assert sent[0]["status"] == 499
+    assert "Traceback" not in caplog.text
 
 
 def test_a_full_queue_is_a_503_that_says_when_to_return(

@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         models = f"{len(names)} model{'s' if len(names) != 1 else ''}"
         print(f"zoo: serving {models} on {url} (Ctrl-C stops)", flush=True)
         return 0 if server.wait() == 0 else 1
+    # Stopped by Ctrl-C or a signal, which is how a server ends.
+    return 0
 
 
 def _served(patterns: list[str], tasks: tuple[str, ...]) -> list[str]:
