@@ -17,8 +17,6 @@ from zoo.recipe import Recipe
 if TYPE_CHECKING:
     import keras_tuner
 
-    from tuning.hypermodel import RecipeHyperModel
-
 ALGORITHMS = ("hyperband", "random", "bayesian", "grid")
 
 # What a search maximises or minimises, by task. Always with its direction: KerasTuner guesses
@@ -94,12 +92,15 @@ def tune(
     folder = paths.home() / "tuning" / base.name / algorithm
     record = describe(trial_base, algorithm, trials, chosen_seed, (name, direction), hp)
     with locked(folder):
-        if fresh:
-            remove(folder)
-        check_same(folder, record)
+        if not fresh:
+            check_same(folder, record)
         models = RecipeHyperModel(trial_base, space)
-        if not (folder / "search.json").is_file():
-            _try_defaults(models, hp)
+        if fresh or not (folder / "search.json").is_file():
+            # Builds one model, so that an option no network takes is one error now, with nothing
+            # deleted, and not as many failed trials later.
+            models.build(hp.copy())
+            if fresh:
+                remove(folder)
             files.write_text(folder / "search.json", json.dumps(record, indent=2))
         objective = keras_tuner.Objective(name, direction)
         oracle = make_oracle(algorithm, objective, hp, trials, trial_base.epochs, chosen_seed)
@@ -149,11 +150,6 @@ def _trial_recipe(base: Recipe, epochs: int | None) -> Recipe:
         count = data.get(base.data.name).splits["train"]
         settings["data.validation"] = min(_VALIDATION, count // 5)
     return base.override(settings)
-
-
-def _try_defaults(models: RecipeHyperModel, hp: keras_tuner.HyperParameters) -> None:
-    """Builds one model, so that a setting no network takes is one error and not N failed trials."""
-    models.build(hp.copy())
 
 
 def _results(oracle: keras_tuner.Oracle, trial_base: Recipe) -> tuple[TrialResult, ...]:

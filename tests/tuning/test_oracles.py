@@ -97,6 +97,7 @@ def values(oracle: Any) -> list[tuple[Any, ...]]:
 def test_seed_zero_is_a_seed(tmp_path: Path) -> None:
     first, second = (values(play(mended("random", tmp_path / n, seed=0))) for n in "ab")
     assert first == second
+    assert mended("bayesian", tmp_path / "c", seed=0).seed == 0
     assert oracles.RandomSearchOracle(OBJECTIVE, seed=0).seed != 0
 
 
@@ -229,6 +230,14 @@ def test_a_kill_at_any_write_loses_and_repeats_nothing(
 def stored_status(oracle: Any, name: str) -> str:
     path = Path(oracle._get_trial_dir(name)) / "trial.json"
     return json.loads(path.read_text())["status"] if path.is_file() else ""
+
+
+def test_a_stored_bayesian_search_goes_the_way_it_would_have(tmp_path: Path) -> None:
+    unbroken = found(play(mended("bayesian", tmp_path / "unbroken", trials=5)))
+    play(mended("bayesian", tmp_path / "broken", trials=5), 4)
+    again = mended("bayesian", tmp_path / "broken", trials=5)
+    again.reload()
+    assert found(play(again)) == unbroken
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"trials": 3}'])

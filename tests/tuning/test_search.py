@@ -135,9 +135,13 @@ def test_a_recipe_without_validation_gets_one(sample_home: Path) -> None:
 def test_an_option_no_network_takes_fails_before_the_first_trial(
     quick_tune: Callable[..., Any], sample_home: Path
 ) -> None:
-    with pytest.raises(RecipeError, match="did you mean dropout"):
-        quick_tune("random", 2, space=["network.dropuot=float:0:0.5"])
-    assert not (folder(sample_home, "random") / "search.json").exists()
+    for fresh in (False, True):
+        # A fresh start that cannot start deletes nothing.
+        folder(sample_home, "grid").mkdir(parents=True, exist_ok=True)
+        (folder(sample_home, "grid") / "trial_0").touch()
+        with pytest.raises(RecipeError, match="did you mean dropout"):
+            quick_tune("grid", 2, space=["network.dropuot=float:0:0.5"], fresh=fresh)
+        assert [p.name for p in folder(sample_home, "grid").iterdir()] == ["trial_0"]
 
 
 @pytest.mark.parametrize(
