@@ -92,7 +92,7 @@ function status(text, kind) {
 }
 
 async function main() {
-  classify.start();
+  classify.start(generate.unchoose);
   copies();
   let models;
   try {

@@ -11,6 +11,7 @@ let model = null;
 let given = null; // a picture as base64 that was not drawn on yet
 let empty = true;
 let last = null;
+let onOwn = () => {};
 
 export const isEmpty = () => empty;
 
@@ -96,6 +97,7 @@ function clear() {
   wipe();
   given = null;
   empty = true;
+  onOwn();
   $("hint").hidden = false;
   $("bars").replaceChildren();
   note($("classify-note"), "");
@@ -119,6 +121,7 @@ function stroke(event) {
   pen.stroke();
   last = point;
   given = null;
+  onOwn();
   touched();
 }
 
@@ -139,7 +142,9 @@ function firstPicture(items) {
   return [...(items || [])].find((item) => item.type.startsWith("image/"));
 }
 
-export function start() {
+// `own` is called when what is on the easel is no longer a picture that was shown.
+export function start(own) {
+  onOwn = own;
   wipe();
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;

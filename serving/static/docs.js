@@ -12,14 +12,19 @@ function element(name, text = "", className = "") {
 function table(head, rows) {
   const scroll = element("div", "", "scroll");
   const made = element("table");
+  const body = element("tbody");
   const line = element("tr");
-  line.append(...head.map((text) => element("th", text)));
-  made.append(line);
+  // A column that is empty all the way down says nothing.
+  const full = head.map((_, index) => rows.some((row) => row[index]));
+  const kept = (row, name) => row.filter((_, i) => full[i]).map((text) => element(name, text));
+  line.append(...kept(head, "th"));
+  body.append(line);
   for (const row of rows) {
     const tr = element("tr");
-    tr.append(...row.map((text) => element("td", text)));
-    made.append(tr);
+    tr.append(...kept(row, "td"));
+    body.append(tr);
   }
+  made.append(body);
   scroll.append(made);
   return scroll;
 }

@@ -73,6 +73,10 @@ function choose(button, encoded) {
   onChoose(new Blob([bytes], { type: "image/png" }));
 }
 
+export function unchoose() {
+  for (const button of $("grid").children) button.removeAttribute("aria-pressed");
+}
+
 export function chooseFirst() {
   $("grid").firstElementChild?.click();
 }

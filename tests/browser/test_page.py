@@ -213,6 +213,8 @@ def test_a_generated_image_goes_to_the_classifier(visit: Visit) -> None:
     source = visit.page.get_attribute("#grid button >> nth=3 >> img", "src")
     assert source is not None and source.endswith(visit.bodies[-1]["image"])
     assert visit.page.get_attribute("#grid button >> nth=3", "aria-pressed") == "true"
+    visit.page.click("#clear")
+    assert visit.page.locator("#grid button[aria-pressed='true']").count() == 0
 
 
 def test_the_slider_moves_between_two_seeds_by_keyboard(visit: Visit, server: Server) -> None:
