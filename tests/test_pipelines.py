@@ -119,6 +119,12 @@ def test_a_seed_names_an_image_whatever_else_is_drawn(painter: Generator) -> Non
     assert not np.array_equal(together[0], together[1])
 
 
+def test_a_grid_holds_the_images_row_by_row(painter: Generator) -> None:
+    grid = painter.grid(6, seed=0, columns=3)
+    assert grid.shape == (2 * 30 + 2, 3 * 30 + 2, 1)
+    np.testing.assert_array_equal(grid[32:60, 2:30], painter.generate(1, seed=3)[0])
+
+
 def test_threads_get_the_same_images(painter: Generator) -> None:
     expected = painter.generate(24, seed=0)
     with ThreadPoolExecutor(8) as pool:

@@ -64,10 +64,10 @@ def _measure_classifier(classifier: Classifier) -> Evaluation:
 
 
 def _measure_generator(generator: Generator) -> Evaluation:
-    from zoo.images import encode_png, image_grid
+    from zoo.images import encode_png
 
     name = generator.card.data["name"]
-    pictures = {"samples.png": encode_png(image_grid(generator.generate(64, seed=0)))}
+    pictures = {"samples.png": encode_png(generator.grid(64, seed=0))}
     judge = _judge(name)
     if judge is None:
         return Evaluation((), pictures)

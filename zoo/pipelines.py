@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.card import Card
 from zoo.errors import InvalidInputError, UnknownModelError
+from zoo.images import image_grid
 from zoo.inputs import image_rows
 from zoo.latents import draw_latents, slerp, to_pixels
 
@@ -189,6 +190,12 @@ class Generator(Pipeline):
     def generate(self, n: int = 1, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Returns n images, uint8 (n, height, width, channels); see `rows` for the seeds."""
         return self.run(self.rows(n, seed))
+
+    def grid(
+        self, n: int = 16, seed: int | Sequence[int] = 0, columns: int | None = None
+    ) -> np.ndarray:
+        """Returns n images laid out in rows, as one uint8 (height, width, channels)."""
+        return image_grid(self.generate(n, seed), columns)
 
     def path(self, from_seed: int, to_seed: int, steps: int = 8) -> np.ndarray:
         """Returns latents on the spherical path between two seeds, float32 (steps, latent_dim)."""

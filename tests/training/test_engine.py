@@ -31,7 +31,7 @@ class Chase(MultiPlayerModel):
     """Two players with known gradients: a moves towards 3, b towards a."""
 
     players = {"a": ("net_a",), "b": ("net_b",)}
-    rounds = (("a",), ("b",))
+    rounds: tuple[tuple[str, ...], ...] = (("a",), ("b",))
     published = ("net_a",)
     logged = ("gap",)
 
