@@ -103,36 +103,44 @@ def start(command: list[str], port: int, folder: Path, cwd: Path) -> Server:
 
 
 def stored_models(folder: Path) -> list[str]:
-    """Returns the names of the shipped models, or of two small ones made under `folder`."""
-    if not store.names():
-        _make_models(folder)
+    """Returns the names of the stored models; a task without one gets a small one in `folder`."""
+    tasks = {store.read_card(name).task for name in store.names()}
+    if "classification" not in tasks:
+        _make_classifier(folder)
+    if "generation" not in tasks:
+        _make_generator(folder)
     return store.names()
 
 
-def _make_models(folder: Path) -> None:
+def _make_classifier(folder: Path) -> None:
     import keras
 
-    keras.utils.set_random_seed(0)
-    classifier = keras.Sequential(
+    network = keras.Sequential(
         [
             keras.Input((28, 28, 1), name="images"),
             keras.layers.Rescaling(1 / 255),
             keras.layers.Flatten(name="features"),
-            keras.layers.Dense(10),
-        ]
-    )
-    generator = keras.Sequential(
-        [
-            keras.Input((16,), name="latents"),
-            keras.layers.Dense(7 * 7 * 8),
-            keras.layers.Reshape((7, 7, 8)),
-            keras.layers.Conv2DTranspose(8, 4, 2, "same", activation="relu"),
-            keras.layers.Conv2DTranspose(1, 4, 2, "same", activation="tanh"),
+            keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(0)),
         ]
     )
     labels = [f"class {i}" for i in range(10)]
-    _save(folder, "small.classifier", "classification", "mlp", {"network": classifier}, labels)
-    _save(folder, "small.generator", "generation", "gan", {"generator": generator}, [])
+    _save(folder, "small.classifier", "classification", "mlp", {"network": network}, labels)
+
+
+def _make_generator(folder: Path) -> None:
+    import keras
+
+    # A dense layer alone: on one row its kernel rounds otherwise than on several.
+    network = keras.Sequential(
+        [
+            keras.Input((16,), name="latents"),
+            keras.layers.Dense(
+                28 * 28, "tanh", kernel_initializer=keras.initializers.GlorotUniform(1)
+            ),
+            keras.layers.Reshape((28, 28, 1)),
+        ]
+    )
+    _save(folder, "small.generator", "generation", "gan", {"generator": network}, [])
 
 
 def _save(root: Path, name: str, task: str, family: str, networks: dict, labels: list[str]) -> None:
