@@ -230,6 +230,7 @@ def _publish(work: Path, parent: Path, card: Card) -> Path:
                 continue
             raise
         files.sync(parent)
+        files.sync(parent.parent)  # The first version of a name is a new entry there.
         return target
 
 
