@@ -25,7 +25,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
 
-    from zoo.cli.common import import_backend
+    from zoo.backend import import_backend
     from zoo.report import markdown_table
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

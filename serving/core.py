@@ -65,7 +65,7 @@ class Core:
 
     def start(self) -> None:
         """Imports the runtime, which takes seconds, before the first user has to wait for it."""
-        from zoo.cli.common import import_backend
+        from zoo.backend import import_backend
 
         import_backend()
         import zoo.runtime  # noqa: F401

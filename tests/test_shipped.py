@@ -21,6 +21,10 @@ from zoo.recipe import Recipe
 # What each model promised to reach on the test split before it was trained.
 GOALS = {"mlp.fashion_mnist": 0.895, "resnet20.fashion_mnist": 0.935}
 SHIPPED = store.names()
+CLASSIFIERS, GENERATORS = (
+    [name for name in SHIPPED if store.read_card(name).task == task]
+    for task in ("classification", "generation")
+)
 
 Sample = Callable[[str, str], dict[str, np.ndarray]]
 
@@ -55,7 +59,7 @@ def test_every_claim_of_a_card_that_can_be_checked_here_holds(name: str) -> None
     assert len(rows) == recipe.epochs + 1
 
 
-@pytest.mark.parametrize("name", [n for n in SHIPPED if store.read_card(n).task == "classification"])
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifier_is_right_about_as_often_as_its_card_says(name: str, sample: Sample) -> None:
     classifier = zoo.load(name)
     assert isinstance(classifier, Classifier)
@@ -68,7 +72,7 @@ def test_a_classifier_is_right_about_as_often_as_its_card_says(name: str, sample
     assert abs(right - accuracy) < margin
 
 
-@pytest.mark.parametrize("name", [n for n in SHIPPED if store.read_card(n).task == "generation"])
+@pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_draws_its_samples_again(name: str) -> None:
     generator = zoo.load(name)
     assert isinstance(generator, Generator)

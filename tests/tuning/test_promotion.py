@@ -59,7 +59,8 @@ def test_the_winner_is_stored_with_its_lineage(
     assert lineage["trial"] == search.best.trial
     assert (lineage["objective"], lineage["value"]) == ("val_accuracy", search.best.value)
     assert lineage["hyperparameters"] == search.best.hyperparameters
-    assert card.metric("accuracy").split == "test"
+    accuracy = card.metric("accuracy")
+    assert accuracy is not None and accuracy.split == "test"
 
     assert promote(search, say=quiet, verbose=0) == folder
     assert [p.name for p in folder.parent.iterdir() if p.name.isdigit()] == [folder.name]

@@ -92,12 +92,13 @@ def test_one_command_is_one_search(quick_tune: Callable[..., Any]) -> None:
     lines.clear()
     assert quick_tune("random", 2, epochs=1, say=lines.append).trials == more.trials
     assert not any("epoch 1/1" in line for line in lines)
-    for changed, message in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"seed": 9}, "seed=1, not 9"),
         ({"epochs": 2}, "recipe.epochs=1, not 2"),
         ({"overrides": {"seed": 2}, "seed": 1}, "recipe.seed=1, not 2"),
         ({"space": ["batch_size=int:8:64"]}, "no space.batch_size"),
-    ]:
+    ]
+    for changed, message in changes:
         with pytest.raises(RecipeError, match=f"begun with {message}.*--fresh") as raised:
             quick_tune("random", 2, **{"epochs": 1, **changed})
         assert "\n" not in str(raised.value)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-import tempfile
 from typing import TypeVar
 
 from zoo import store
+from zoo.backend import import_backend
 from zoo.errors import InvalidInputError
 from zoo.pipelines import Pipeline
 
@@ -30,23 +27,3 @@ def load_as(name: str, kind: type[Kind]) -> Kind:
     pipeline = load(name)
     assert isinstance(pipeline, kind)
     return pipeline
-
-
-def import_backend() -> None:
-    """Imports Keras and its backend without the lines they print about oneDNN and GPUs.
-
-    These come from C++ before any log level holds. Should the import fail, they are shown.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as hidden:
-        os.dup2(hidden.fileno(), 2)
-        try:
-            importlib.import_module("keras")
-        except BaseException:
-            hidden.seek(0)
-            os.write(kept, hidden.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

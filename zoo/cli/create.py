@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo import registry
-    from zoo.cli.common import import_backend
+    from zoo.backend import import_backend
     from zoo.recipe import parse_setting
 
     architecture = registry.architectures().get(arguments.name)

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo import store
-    from zoo.cli.common import import_backend
+    from zoo.backend import import_backend
     from zoo.report import format_value, text_table
 
     card = store.read_card(arguments.name)

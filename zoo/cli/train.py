@@ -29,15 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo import data, registry, store
-    from zoo.cli.common import import_backend
-    from zoo.errors import DataUnavailableError
+    from zoo.backend import import_backend
 
     recipe = registry.recipes().get(arguments.name).override(arguments.set)
     if arguments.dry_run:
         print(recipe.to_json())
         return 0
-    if not data.is_prepared(data.get(recipe.data.name).name):
-        raise DataUnavailableError(data.how_to_prepare(recipe.data.name))
+    data.require(recipe.data.name)
     import_backend()
     from zoo.api import train
     from zoo.report import format_value

@@ -68,13 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo import data, registry
-    from zoo.errors import DataUnavailableError, RecipeError
+    from zoo.backend import import_backend
+    from zoo.errors import RecipeError
 
     recipe = registry.recipes().get(arguments.name).override(arguments.set)
     if arguments.trials < 1:
         raise RecipeError(f"--trials must be at least 1, got {arguments.trials}")
-    if not data.is_prepared(data.get(recipe.data.name).name):
-        raise DataUnavailableError(data.how_to_prepare(recipe.data.name))
+    data.require(recipe.data.name)
+    import_backend()
 
     from tuning import promote, tune
     from tuning.results import leaderboard_text

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo import store
-    from zoo.cli.common import import_backend
+    from zoo.backend import import_backend
     from zoo.errors import UnknownModelError, ZooError
 
     names = store.names(arguments.pattern)

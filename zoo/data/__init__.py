@@ -1,7 +1,7 @@
 """Data sets by name: prepared by tensorflow-datasets, kept as arrays, fed in a seeded order."""
 
 from zoo.data.catalogue import DATASETS, DataSet, get
-from zoo.data.prepare import how_to_prepare, is_prepared, load, prepare, split_checksum
+from zoo.data.prepare import is_prepared, load, prepare, require, split_checksum
 from zoo.data.split import Arrays, cut_validation, order
 
 __all__ = [
@@ -10,10 +10,10 @@ __all__ = [
     "DataSet",
     "cut_validation",
     "get",
-    "how_to_prepare",
     "is_prepared",
     "load",
     "order",
     "prepare",
+    "require",
     "split_checksum",
 ]

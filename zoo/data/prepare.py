@@ -27,12 +27,13 @@ def is_prepared(name: str) -> bool:
     return (folder(name) / "dataset.json").is_file()
 
 
-def how_to_prepare(name: str) -> str:
-    """Returns the line that tells how to get a data set that is not here."""
-    return (
-        f"{name} is not here; run `zoo data prepare {name}` to download it, or "
-        f"`zoo data prepare {name} --from DIR` to read its archives from DIR"
-    )
+def require(name: str) -> None:
+    """Raises `DataUnavailableError`, naming the command that mends it, if a set is not here."""
+    if not is_prepared(get(name).name):
+        raise DataUnavailableError(
+            f"{name} is not here; run `zoo data prepare {name}` to download it, or "
+            f"`zoo data prepare {name} --from DIR` to read its archives from DIR"
+        )
 
 
 def load(name: str, split: str) -> Arrays:
@@ -50,8 +51,7 @@ def load(name: str, split: str) -> Arrays:
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise InvalidInputError(f"{name} has the splits {known}, not {split!r}")
-    if not is_prepared(name):
-        raise DataUnavailableError(how_to_prepare(name))
+    require(name)
     try:
         with np.load(folder(name) / f"{split}.npz", allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in ("image", "label")}
