@@ -54,7 +54,7 @@ def game(request: pytest.FixtureRequest, shared_sample_home: Path) -> Iterator[G
 
 
 def values(variables: list[Any]) -> list[np.ndarray]:
-    return [np.array(variable.value) for variable in variables]
+    return [np.asarray(variable.value).copy() for variable in variables]
 
 
 def same(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
@@ -131,8 +131,9 @@ def test_what_is_published_is_stored_and_loads_equal(game: Game, tmp_path: Path)
     networks = game.model.published_networks()
     run = new_run(game.recipe)
     run.model, run.history = game.model, [{"epoch": 1, "loss": 1.0, "seconds": 1.0}]
-    publish(run, root=tmp_path)
-    card, loaded = store.load(tmp_path / game.recipe.name / "1")
+    stored = publish(run, root=tmp_path).stored
+    assert stored is not None and stored.parent == tmp_path / game.recipe.name
+    card, loaded = store.load(stored)
     assert card.parameters == {name: network.count_params() for name, network in networks.items()}
     for name, network in networks.items():
         rows = np.random.default_rng(0).normal(size=(3, *network.input_shape[1:]))

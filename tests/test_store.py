@@ -691,3 +691,13 @@ def test_a_store_that_cannot_be_written_is_an_error_of_the_system(
     with pytest.raises(OSError):
         store.save(make_card(), fakes())
     assert store.names() == []
+
+
+def test_a_card_must_be_that_of_its_own_folder(folder: Path) -> None:
+    """A version copied over another's number is found out, its digests being right."""
+    copy = folder.parent / str(int(folder.name) + 1)
+    shutil.copytree(folder, copy)
+    with pytest.raises(CorruptModelError, match=f"is that of .*@{folder.name}"):
+        store.read_card(copy)
+    elsewhere = shutil.copytree(folder, folder.parent.parent.parent / "elsewhere")
+    assert store.read_card(Path(elsewhere)) == store.read_card(folder)

@@ -91,7 +91,7 @@ def read_card(reference: str | Path) -> Card:
 
     Raises:
         UnknownModelError, InvalidInputError: as for `find`.
-        CorruptModelError: when the card is damaged.
+        CorruptModelError: when the card is damaged or another model's.
     """
     folder = find(reference)
     try:
@@ -100,7 +100,11 @@ def read_card(reference: str | Path) -> Card:
         raise CorruptModelError(f"the card in {folder} cannot be read: {error}") from error
     if not isinstance(record, dict):
         raise CorruptModelError(f"the card in {folder} is not an object")
-    return Card.from_dict(record)
+    card = Card.from_dict(record)
+    in_store = folder.parent.parent in roots()
+    if in_store and (card.name, str(card.version)) != (folder.parent.name, folder.name):
+        raise CorruptModelError(f"the card in {folder} is that of {card.name}@{card.version}")
+    return card
 
 
 def verify(reference: str | Path) -> Card:

@@ -154,9 +154,11 @@ def test_create_saves_an_untrained_model(tmp_path: Path) -> None:
 
 
 def test_verify_finds_a_changed_file(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "mlp*", "--metrics"]) == 0
-    assert "mlp.fashion_mnist@1: good" in capsys.readouterr().out
-    path = store.find("mlp.fashion_mnist") / "history.csv"
+    folder = store.find("mlp.fashion_mnist")
+    reference = f"mlp.fashion_mnist@{folder.name}"
+    assert main(["verify", reference, "--metrics"]) == 0
+    assert f"{reference}: good" in capsys.readouterr().out
+    path = folder / "history.csv"
     whole = path.read_bytes()
     path.write_bytes(whole + b" ")
     try:
@@ -176,7 +178,7 @@ def test_mistakes_get_one_line(trained: Path, refused: Callable[..., str], tmp_p
     assert "is for classification" in refused("generate", "mlp.fashion_mnist", "-o", "x.png")
     assert "is for generation" in refused("predict", "dcgan.fashion_mnist", "x.png")
     assert "there is no file" in refused("predict", "mlp.fashion_mnist", "no.png")
-    assert "there are mlp.fashion_mnist@1" in refused("show", "mlp.fashion_mnist@9")
+    assert "there are mlp.fashion_mnist@1" in refused("show", "mlp.fashion_mnist@99")
     assert "n must be 1" in refused("generate", "dcgan.fashion_mnist", "-n", "0", "-o", "x.png")
     assert ".png file or a folder" in refused("generate", "dcgan.fashion_mnist", "-o", "x.jpg")
     assert "unknown data set 'minst'; did you mean mnist" in refused("data", "prepare", "minst")
@@ -202,6 +204,11 @@ def train_process(home: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def stored_in(out: str) -> Path:
+    """The folder that `zoo train` said it stored a version in."""
+    return Path(out.strip().splitlines()[-1].partition(" in ")[2])
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_training_killed_and_resumed_equals_an_unbroken_one(
     how: signal.Signals, sample_home: Path
@@ -210,7 +217,9 @@ def test_a_training_killed_and_resumed_equals_an_unbroken_one(
     settings += ["--set", "epochs=12"]
     runs = sample_home / "runs" / "mlp.fashion_mnist"
     whole = train_process(sample_home, *settings)
-    assert whole.wait(240) == 0, whole.stderr.read() if whole.stderr else ""
+    out, err = whole.communicate(timeout=240)
+    assert whole.returncode == 0, err
+    unbroken = stored_in(out)
 
     broken = train_process(sample_home, *settings)
     deadline = time.monotonic() + 120
@@ -226,16 +235,14 @@ def test_a_training_killed_and_resumed_equals_an_unbroken_one(
     rest = train_process(sample_home, *settings, "--resume")
     out, err = rest.communicate(timeout=240)
     assert rest.returncode == 0, err
-    assert "stored mlp.fashion_mnist@2" in out
+    resumed = stored_in(out)
+    assert resumed != unbroken
     with np.load(runs / "1" / "checkpoint.npz") as a, np.load(runs / "2" / "checkpoint.npz") as b:
         state = [key for key in a.files if key != "record"]
         assert all(np.array_equal(a[key], b[key]) for key in state)
-    first, second = (
-        store.read_card(sample_home / "models" / "mlp.fashion_mnist" / v) for v in "12"
-    )
-    assert first.metrics == second.metrics
+    assert store.read_card(unbroken).metrics == store.read_card(resumed).metrics
     # Weights are equal to the byte inside the stored networks too.
-    one, other = (store.load(sample_home / "models" / "mlp.fashion_mnist" / v)[1] for v in "12")
+    one, other = (store.load(folder)[1] for folder in (unbroken, resumed))
     for left, right in zip(one["network"].weights, other["network"].weights, strict=True):
         np.testing.assert_array_equal(np.asarray(left.value), np.asarray(right.value))
 
@@ -252,5 +259,6 @@ def test_the_test_split_never_touches_training(sample_home: Path) -> None:
     runs = sample_home / "runs" / "mlp.fashion_mnist"
     with np.load(runs / "1" / "checkpoint.npz") as a, np.load(runs / "2" / "checkpoint.npz") as b:
         assert all(np.array_equal(a[key], b[key]) for key in a.files if key != "record")
-    one, other = (store.read_card(f"mlp.fashion_mnist@{v}").metric("accuracy") for v in (1, 2))
+    versions = store.versions("mlp.fashion_mnist")[-2:]
+    one, other = (store.read_card(f"mlp.fashion_mnist@{v}").metric("accuracy") for v in versions)
     assert one is not None and other is not None and one.value != other.value

@@ -63,9 +63,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from zoo import data
+    from zoo.backend import import_backend
 
     for name in arguments.names:
         data.get(name)
+    import_backend()
     for name in arguments.names:
         print(f"{name}: in {data.prepare(name, arguments.source)}")
     return 0

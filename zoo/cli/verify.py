@@ -16,7 +16,9 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard (default: all)")
+    parser.add_argument(
+        "pattern", nargs="?", default="*", help="shell wildcard or name@version (default: all)"
+    )
     parser.add_argument("--metrics", action="store_true", help="measure again, compare with cards")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -26,22 +28,23 @@ def run(arguments: argparse.Namespace) -> int:
     from zoo.backend import import_backend
     from zoo.errors import UnknownModelError, ZooError
 
-    names = store.names(arguments.pattern)
-    if not names:
+    references = [f"{n}@{v}" for n in store.names(arguments.pattern) for v in store.versions(n)]
+    if "@" in arguments.pattern:
+        store.find(arguments.pattern)
+        references = [arguments.pattern]
+    if not references:
         raise UnknownModelError(arguments.pattern, store.names())
     import_backend()
     results = []
-    for name in names:
-        for version in store.versions(name):
-            reference = f"{name}@{version}"
-            result: dict[str, Any] = {"model": reference, "problems": [], "metrics": []}
-            try:
-                _check(reference, arguments.metrics, result)
-            except ZooError as error:
-                result["problems"].append(str(error))
-            results.append(result)
-            if not arguments.json:
-                _print(result)
+    for reference in references:
+        result: dict[str, Any] = {"model": reference, "problems": [], "metrics": []}
+        try:
+            _check(reference, arguments.metrics, result)
+        except ZooError as error:
+            result["problems"].append(str(error))
+        results.append(result)
+        if not arguments.json:
+            _print(result)
     if arguments.json:
         print(json.dumps(results, indent=2))
     return 2 if any(result["problems"] for result in results) else 0

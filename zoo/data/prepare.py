@@ -130,7 +130,7 @@ def _archive_folder(dataset: DataSet, source: Path) -> Path:
 
 
 def _read_with_tfds(dataset: DataSet, manual: Path | None) -> dict[str, Arrays]:
-    """Runs the TFDS builder. Its working files are removed: the arrays are what is kept."""
+    """Runs the TFDS builder. Of archives read from a folder nothing but the arrays is kept."""
     from zoo.data import tfds_bridge
 
     # One download folder a data set: TFDS caches extracted files by bare name, and mnist and
