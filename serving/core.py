@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from serving.decoding import open_picture
-from serving.errors import MalformedRequestError
+from serving.errors import BusyError, MalformedRequestError
 from serving.manager import Loaded, ModelManager, Source, StoreSource
 from serving.metrics import Metrics
 from serving.requests import ClassifyInput
@@ -59,6 +59,7 @@ class Core:
         self.metrics = Metrics()
         self.models = ModelManager(tasks, self.settings, self.metrics, source or StoreSource())
         self.ready = False
+        self._decoding = 0
         self._decoders = ThreadPoolExecutor(
             self.settings.decoders, thread_name_prefix="image decoder"
         )
@@ -98,8 +99,7 @@ class Core:
         top_k = min(3, labels) if request.top_k is None else request.top_k
         if not 1 <= top_k <= labels:
             raise InvalidInputError(f"top_k must be 1 to {labels} for {model.id}, got {top_k}")
-        loop = asyncio.get_running_loop()
-        rows = await loop.run_in_executor(self._decoders, self._rows, model, request.images)
+        rows = await self._decode(model, request.images)
         ranked = model.pipeline.ranked(await model.run(rows), top_k)
         return ClassifyAnswer(
             model=model.id,
@@ -139,6 +139,21 @@ class Core:
                 )
             reference = names[0]
         return await self.models.get(reference, task)
+
+    async def _decode(self, model: Loaded, images: Sequence[bytes | np.ndarray]) -> np.ndarray:
+        """Turns images into rows on a thread, and refuses what would pile up before it.
+
+        Raises:
+            BusyError: when too many requests wait to be decoded.
+        """
+        if self._decoding >= self.settings.max_decoding:
+            raise BusyError(f"{self._decoding} requests wait to be decoded; try again", 1)
+        self._decoding += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._decoders, self._rows, model, images)
+        finally:
+            self._decoding -= 1
 
     def _rows(self, model: Loaded, images: Sequence[bytes | np.ndarray]) -> np.ndarray:
         """Turns images into rows one by one, so that one decoded image is in memory at a time."""

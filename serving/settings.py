@@ -20,6 +20,8 @@ class Settings:
         max_pixels: Pixels of one encoded image, known before it is decoded.
         max_batch: Rows that one call of a model takes.
         max_waiting: Rows that may wait for one model; more are refused as busy.
+        max_decoding: Requests whose images may wait to be decoded, each with a body of up to
+            `max_body`.
         deadline: Seconds after which a request is given up.
         block: Rows that a generator is always called with. Kernels of other batch sizes round
             differently, and the same seed must give the same bytes in any company.
@@ -32,6 +34,7 @@ class Settings:
     max_pixels: int = 4096 * 4096
     max_batch: int = 32
     max_waiting: int = 512
+    max_decoding: int = 128
     deadline: float = 60.0
     block: int = 8
     decoders: int = 2

@@ -17,7 +17,7 @@ from zoo.recipe import DataSpec, Recipe
 from zoo.training.build import build_model
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.engine import MultiPlayerModel
-from zoo.training.run import fit_run, new_run, publish, training_arrays
+from zoo.training.run import fit_run, last_run, new_run, publish, training_arrays
 
 BATCH = 16
 
@@ -93,7 +93,7 @@ def test_a_round_moves_its_players_and_nobody_else(game: Game) -> None:
         ]
         slots = [
             variable
-            for player, optimizer in model.optimizer.optimizers.items()
+            for player, optimizer in model.optimizer.players.items()
             if player not in players
             for variable in optimizer.variables
         ]
@@ -131,6 +131,7 @@ def test_what_is_published_is_stored_and_loads_equal(game: Game, tmp_path: Path)
     networks = game.model.published_networks()
     run = new_run(game.recipe)
     run.model, run.history = game.model, [{"epoch": 1, "loss": 1.0, "seconds": 1.0}]
+    save_checkpoint(run.folder / "checkpoint.npz", game.model, {"history": run.history})
     stored = publish(run, root=tmp_path).stored
     assert stored is not None and stored.parent == tmp_path / game.recipe.name
     card, loaded = store.load(stored)
@@ -170,7 +171,7 @@ def test_a_run_stopped_and_resumed_equals_one_never_stopped(
     stopped = new_run(recipe)
     with pytest.raises(KeyboardInterrupt):
         fit_run(stopped, verbose=0, callbacks=[Stop()])
-    resumed = fit_run(zoo.training.run.last_run(recipe), verbose=0)
+    resumed = fit_run(last_run(recipe.name, recipe), verbose=0)
     assert resumed.folder == stopped.folder
     with (
         np.load(unbroken.folder / "checkpoint.npz") as a,

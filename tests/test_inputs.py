@@ -87,6 +87,7 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 def test_transparent_pixels_are_black() -> None:
     clear = Image.new("RGBA", (28, 28), (255, 255, 255, 0))
     assert image_rows(clear, GREY).max() == 0
+    assert image_rows(np.asarray(clear), GREY).max() == 0
 
 
 def test_photographs_are_turned_as_their_tag_says() -> None:

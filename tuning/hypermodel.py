@@ -15,7 +15,7 @@ from zoo.training.build import build_model
 from zoo.training.callbacks import History, Keeper
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.engine import MultiPlayerModel
-from zoo.training.run import training_arrays
+from zoo.training.run import steps_per_epoch, training_arrays
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -49,12 +49,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
     def steps(self, recipe: Recipe) -> int:
         """Returns the steps of an epoch."""
-        count = len(self.training["image"])
-        if recipe.batch_size > count:
-            raise RecipeError(
-                f"batch_size {recipe.batch_size} is above the {count} training examples"
-            )
-        return count // recipe.batch_size
+        return steps_per_epoch(recipe, len(self.training["image"]))
 
     def build(self, hp: keras_tuner.HyperParameters) -> MultiPlayerModel:
         recipe = self.recipe(hp)

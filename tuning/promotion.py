@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuning.results import Search
 from zoo import store
 from zoo.errors import CorruptModelError, RecipeError, UnknownModelError
 from zoo.recipe import Recipe
-
-if TYPE_CHECKING:
-    from zoo.training.run import Run
 
 
 def promote(
@@ -49,9 +44,9 @@ def promote(
         )
         return stored
 
-    from zoo.training.run import fit_run, new_run, publish
+    from zoo.training.run import fit_run, new_run, publish, unfinished_runs
 
-    run = _unfinished(recipe)
+    run = next((r for r in unfinished_runs(recipe.name) if r.recipe == recipe), None)
     what = f"the retraining of trial {search.best.trial} for {recipe.epochs} epochs"
     say(f"\n{what} {'goes on' if run else 'begins'}")
     done = publish(fit_run(run or new_run(recipe), verbose=verbose), root=root)
@@ -73,20 +68,4 @@ def _stored(recipe: Recipe, root: Path | None) -> Path | None:
                 return folder
         except (RecipeError, UnknownModelError, CorruptModelError):
             continue
-    return None
-
-
-def _unfinished(recipe: Recipe) -> Run | None:
-    """Returns the newest run of exactly this recipe that was begun and not stored, if any."""
-    from zoo.training.run import Run, runs_folder
-
-    folders = [path for path in runs_folder(recipe.name).glob("*") if path.name.isdigit()]
-    for folder in sorted(folders, key=lambda path: int(path.name), reverse=True):
-        run = Run(recipe, folder)
-        try:
-            begun = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
-        except (OSError, ValueError, RecipeError):
-            continue
-        if begun == recipe and not run.finished:
-            return run
     return None

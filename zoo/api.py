@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry, store
 from zoo.card import Card, Metric
-from zoo.errors import InvalidInputError, UnknownModelError
+from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
 
 if TYPE_CHECKING:
     from zoo.pipelines import Pipeline
@@ -31,19 +33,28 @@ def list_models(
     """
     if task is not None and task not in registry.TASKS:
         raise InvalidInputError(f"task must be {', '.join(registry.TASKS)}, got {task!r}")
-    names = {name: store.read_card(name).task for name in store.names(pattern)}
+    names: dict[str, str | None] = {name: _task(name) for name in store.names(pattern)}
     if not pretrained:
         for name in registry.architectures().names(pattern):
             names[name] = registry.architectures().get(name).task
         for name in registry.recipes().names(pattern):
             architecture = registry.recipes().get(name).architecture
             names[name] = registry.architectures().get(architecture).task
-    return registry.natural_sort(n for n in names if task is None or names[n] == task)
+    return registry.natural_sort(n for n in names if task in (None, names[n]))
+
+
+def _task(name: str) -> str | None:
+    """Returns the task of a stored model, None for one whose card is damaged."""
+    try:
+        return store.read_card(name).task
+    except CorruptModelError:
+        return None
 
 
 def card(name: str | Path) -> Card:
     """Returns the card of a stored model: its newest version, or the one after an `@`."""
-    return store.read_card(name)
+    with _hint(name):
+        return store.read_card(name)
 
 
 def load(name: str | Path) -> Pipeline:
@@ -60,18 +71,23 @@ def load(name: str | Path) -> Pipeline:
         UnknownModelError: when nothing is stored under the name, with near names.
         CorruptModelError: when a file is not the one that was stored.
     """
-    try:
+    with _hint(name):
         stored = store.load(name)
-    except UnknownModelError as error:
-        known = registry.recipes().names()
-        if str(name) in known:
-            raise UnknownModelError(
-                str(name), [], kind=f"stored model (train it with `zoo train {name}`)"
-            ) from error
-        raise
     from zoo.pipelines import make_pipeline
 
     return make_pipeline(*stored)
+
+
+@contextlib.contextmanager
+def _hint(name: str | Path) -> Iterator[None]:
+    """Adds to an unknown name, where it is a recipe's, how to make the model."""
+    try:
+        yield
+    except UnknownModelError as error:
+        if str(name) in registry.recipes():
+            kind = f"stored model (train it with `zoo train {name}`)"
+            raise UnknownModelError(str(name), [], kind=kind) from error
+        raise
 
 
 def evaluate(name: str | Path) -> tuple[Metric, ...]:
@@ -93,7 +109,8 @@ def train(
 
     Args:
         recipe: The name of a registered recipe, or a recipe.
-        resume: Continue its last unfinished run. The result equals that of an unbroken run.
+        resume: Continue its last unfinished run; for a name without overrides, with the settings
+            it was begun with. The result equals that of an unbroken run.
         root: Where to store the result; by default `$ZOO_HOME/models`.
         verbose: As for `keras.Model.fit`; "auto" is a bar on a terminal, else a line an epoch.
         **overrides: Top-level fields of the recipe to replace, such as `epochs=2`. For deeper
@@ -107,8 +124,9 @@ def train(
         DataUnavailableError: when its data set is not prepared.
     """
     chosen = registry.recipes().get(recipe) if isinstance(recipe, str) else recipe
+    as_begun = resume and isinstance(recipe, str) and not overrides
     chosen = chosen.override(overrides)
     from zoo.training.run import fit_run, last_run, new_run, publish
 
-    run = last_run(chosen) if resume else new_run(chosen)
+    run = last_run(chosen.name, None if as_begun else chosen) if resume else new_run(chosen)
     return publish(fit_run(run, verbose=verbose), root=root)

@@ -78,7 +78,7 @@ def _measure_generator(generator: Generator) -> Evaluation:
     generated = judge.features(generator.generate(count, seed=0))
     network = judge.card.name.partition(".")[0]
     of = f"features of {judge.card.name}@{judge.card.version}"
-    floor = f"{of}; {count} train images in place of generated ones"
+    floor = f"{of}; {count} train images, which it was trained on, in place of generated ones"
     record = _recorder(generator.card, count)
     metrics = (
         record(f"fd_{network}", frechet_distance(generated, real), of),

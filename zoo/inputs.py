@@ -119,7 +119,8 @@ def _decode(image: str | Path | bytes) -> np.ndarray:
         raise InvalidInputError(f"there is no file {what}") from error
     except UnidentifiedImageError as error:
         raise InvalidInputError(f"{what} cannot be read as an image") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:
+        # Pillow's readers raise many kinds of errors for damaged files.
         raise InvalidInputError(f"{what} cannot be read as an image: {error}") from error
 
 
@@ -146,7 +147,8 @@ def _fit(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     from PIL import Image
 
     height, width, channels = shape
-    image = image[..., :3]
+    if image.shape[-1] == 4:
+        image = image[..., :3] * (image[..., 3:] / 255)
     if image.shape[-1] == 3 and channels == 1:
         # ITU-R 601-2 luma, as Pillow weighs it.
         image = image @ np.array([[0.299], [0.587], [0.114]], np.float32)

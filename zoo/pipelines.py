@@ -144,7 +144,8 @@ class Generator(Pipeline):
         from zoo.runtime import compile_network
 
         (self.latent_dim,) = card.input["shape"]
-        self._images = compile_network(self.networks["generator"])
+        # Below this size kernels may round otherwise, and a seed must name one image.
+        self._images = compile_network(self.networks["generator"], smallest=8)
 
     @classmethod
     def describe(

@@ -81,6 +81,12 @@ class Recipe:
                 f"recipe name {self.name!r} is not of the form architecture.dataset[-method], "
                 "in lower-case letters, digits and underscores"
             )
+        made_of = f"{self.architecture}.{self.data.name}"
+        if self.name != made_of and not self.name.startswith(f"{made_of}-"):
+            raise RecipeError(
+                f"the name of a recipe for {self.architecture} on {self.data.name} is {made_of} or "
+                f"begins with {made_of}-, got {self.name!r}"
+            )
         for field in ("batch_size", "epochs", "steps_per_execution"):
             if getattr(self, field) < 1:
                 raise RecipeError(f"{field} must be at least 1, got {getattr(self, field)}")
@@ -88,8 +94,8 @@ class Recipe:
             raise RecipeError(f"data.validation must be 0 or more, got {self.data.validation}")
         if self.data.limit is not None and self.data.limit < 1:
             raise RecipeError(f"data.limit must be at least 1, got {self.data.limit}")
-        if self.seed < 0:
-            raise RecipeError(f"seed must be 0 or more, got {self.seed}")
+        if not 0 <= self.seed < 2**32:
+            raise RecipeError(f"seed must be 0 to 2^32 - 1, got {self.seed}")
         for network, decay in self.ema.items():
             if not 0 <= decay < 1:
                 raise RecipeError(f"ema.{network} must be in [0, 1), got {decay}")

@@ -20,6 +20,7 @@ from zoo.cli import COMMANDS, build_parser, main
 
 TINY = ["--set", "data.limit=64", "--set", "data.validation=32", "--set", "batch_size=32"]
 TINY += ["--set", "epochs=2"]
+TRY = ["--set", "name=mlp.fashion_mnist-try"]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,18 @@ def test_list_shows_architectures_recipes_and_stored_models(
     assert [e["name"] for e in json.loads(capsys.readouterr().out)] == ["resnet20.fashion_mnist"]
     assert main(["list", "nothing*"]) == 0
     assert "nothing matches" in capsys.readouterr().out
+
+
+def test_a_damaged_card_does_not_hide_the_other_models(
+    sample_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sample_home / "models" / "bad.model" / "1"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text("{")
+    assert main(["list", "--json"]) == 0
+    entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert "cannot be read" in entries["bad.model"]["about"]
+    assert "resnet20" in entries
 
 
 def test_show_prints_cards_recipes_and_architectures(
@@ -174,7 +187,7 @@ def test_mistakes_get_one_line(trained: Path, refused: Callable[..., str], tmp_p
     assert "batch_size 512 is above the 64" in refused(
         "train", "mlp.fashion_mnist", *TINY, "--set", "batch_size=512"
     )
-    assert "no unfinished run" in refused("train", "resnet20.fashion_mnist", *TINY, "--resume")
+    assert "no unfinished run" in refused("train", "mlp.fashion_mnist", *TRY, "--resume")
     assert "is for classification" in refused("generate", "mlp.fashion_mnist", "-o", "x.png")
     assert "is for generation" in refused("predict", "dcgan.fashion_mnist", "x.png")
     assert "there is no file" in refused("predict", "mlp.fashion_mnist", "no.png")
@@ -185,6 +198,8 @@ def test_mistakes_get_one_line(trained: Path, refused: Callable[..., str], tmp_p
     assert "there is no folder" in refused(
         "data", "prepare", "mnist", "--from", str(tmp_path / "no")
     )
+    assert "classes is not set by --set" in refused("create", "mlp", "--set", "classes=5")
+    assert "train it with `zoo train mlp.mnist`" not in refused("show", "mlp.mnist")
     assert "unknown model 'zzz*'" in refused("verify", "zzz*")
     assert "letters, digits" in refused("show", "../secrets.x")
 
@@ -232,7 +247,8 @@ def test_a_training_killed_and_resumed_equals_an_unbroken_one(
         assert "--resume` continues" in out
     assert not (runs / "2" / "finished").exists()
 
-    rest = train_process(sample_home, *settings, "--resume")
+    # The command that was printed, without the settings: the run knows them.
+    rest = train_process(sample_home, "--resume")
     out, err = rest.communicate(timeout=240)
     assert rest.returncode == 0, err
     resumed = stored_in(out)

@@ -89,6 +89,14 @@ def test_optimizers_must_be_those_of_the_players() -> None:
         chase().compile({"a": keras.optimizers.SGD(0.5)})
 
 
+def test_a_network_has_one_owner() -> None:
+    class Shared(Chase):
+        players = {"a": ("net_a",), "b": ("net_b", "net_a")}
+
+    with pytest.raises(ValueError, match="belongs to a and to b; it needs one owner"):
+        Shared(line("a"), line("b")).compile({p: keras.optimizers.SGD(0.5) for p in "ab"})
+
+
 def test_losses_must_be_those_of_the_round() -> None:
     model = chase()
     model.compile({player: keras.optimizers.SGD(0.1) for player in ("a", "b")})
@@ -184,13 +192,13 @@ def test_fit_takes_several_steps_an_execution() -> None:
 def test_the_composite_is_a_keras_optimizer_that_serialises() -> None:
     composite = PlayerOptimizers({"a": keras.optimizers.Adam(1e-3), "b": keras.optimizers.SGD(0.5)})
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(composite))
-    assert {name: type(o).__name__ for name, o in copy.optimizers.items()} == {
+    assert {name: type(o).__name__ for name, o in copy.players.items()} == {
         "a": "Adam",
         "b": "SGD",
     }
     model = chase()
     model.compile(copy)
-    slots = len(copy.optimizers["a"].variables) + len(copy.optimizers["b"].variables)
+    slots = len(copy.players["a"].variables) + len(copy.players["b"].variables)
     assert len(copy.variables) == slots + 2  # its own counter and learning rate
 
 

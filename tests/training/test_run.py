@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from zoo import registry
 from zoo.errors import CorruptModelError, RecipeError, ZooError
 from zoo.recipe import Recipe
 from zoo.training.build import build_augmentation, build_model
-from zoo.training.run import Run, fit_run, last_run, new_run, training_arrays
+from zoo.training.run import Run, fit_run, last_run, new_run, publish, training_arrays
 
 
 def recipe(**settings: Any) -> Recipe:
@@ -56,12 +57,48 @@ def test_two_processes_cannot_train_one_run(sample_home: Path) -> None:
 
 def test_resuming_needs_the_same_settings(sample_home: Path) -> None:
     run = new_run(recipe())
-    assert last_run(recipe()).folder == run.folder
+    name = run.recipe.name
+    assert last_run(name).folder == last_run(name, recipe()).folder == run.folder
     with pytest.raises(RecipeError, match="begun with epochs=2, not 5"):
-        last_run(recipe(epochs=5))
-    (run.folder / "finished").write_text("")
+        last_run(name, recipe(epochs=5))
+    other = new_run(recipe(epochs=5))
+    assert last_run(name).folder == other.folder
+    assert last_run(name).recipe.epochs == 5
+    assert last_run(name, recipe()).folder == run.folder
+    for folder in (run.folder, other.folder):
+        (folder / "finished").write_text("")
     with pytest.raises(ZooError, match="no unfinished run"):
-        last_run(recipe())
+        last_run(name)
+
+
+def test_a_run_is_stored_once(sample_home: Path) -> None:
+    """A kill between storing a version and writing that down does not store it again."""
+    run = publish(fit_run(new_run(recipe(epochs=1)), verbose=0))
+    (run.folder / "finished").unlink()
+    again = publish(fit_run(last_run(run.recipe.name), verbose=0))
+    assert again.stored == run.stored
+    assert again.finished
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_executions_of_several_steps_must_divide_an_epoch(sample_home: Path, steps: int) -> None:
+    """Keras would run on into the next epoch, whose batches are others."""
+    chosen = recipe(**{"data.limit": 96, "steps_per_execution": steps})
+    with pytest.raises(RecipeError, match=f"{steps} does not divide the 3 steps"):
+        fit_run(new_run(chosen), verbose=0)
+    fit_run(new_run(recipe(**{"data.limit": 128, "steps_per_execution": steps})), verbose=0)
+
+
+def test_keras_callbacks_may_read_and_set_the_rate(sample_home: Path) -> None:
+    settings = {"data.limit": 32, "data.validation": 0, "batch_size": 16, "epochs": 2}
+    gan = registry.recipes().get("dcgan.fashion_mnist").override(settings)
+    gan = gan.override({"players": {"generator": {"learning_rate": 4e-4}}})
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    plateau = keras.callbacks.ReduceLROnPlateau(monitor="generator_loss", mode="min")
+    model = fit_run(new_run(gan), verbose=0, callbacks=[schedule, plateau]).model
+    assert model is not None
+    rates = {p: float(o.learning_rate) for p, o in model.optimizer.players.items()}
+    assert rates == pytest.approx({"discriminator": 5e-5, "generator": 1e-4})
 
 
 def test_a_damaged_checkpoint_is_named(sample_home: Path) -> None:
@@ -89,8 +126,14 @@ def test_a_damaged_checkpoint_is_named(sample_home: Path) -> None:
         ),
         ({"augmentation": [{"name": "RandomFlip", "way": 1}]}, "no option 'way'"),
         ({"network.units": "many"}, "mlp: "),
-        ({"architecture": "mlpp"}, "did you mean mlp"),
-        ({"data.name": "mnits"}, "did you mean mnist"),
+        ({"architecture": "mlpp", "name": "mlpp.fashion_mnist"}, "did you mean mlp"),
+        ({"data.name": "mnits", "name": "mlp.mnits"}, "did you mean mnist"),
+        ({"data.name": "mnist"}, "for mlp on mnist is mlp.mnist or begins with mlp.mnist-"),
+        ({"architecture": "resnet20"}, "for resnet20 on fashion_mnist is resnet20.fashion_mnist"),
+        ({"seed": 2**32}, "seed must be 0 to"),
+        ({"schedule": {"name": "cosine", "warmup": 7}}, "schedule.warmup is a share from 0 to 1"),
+        ({"schedule": {"name": "cosine", "rate": 7}}, "no option 'rate'"),
+        ({"network.network": 5}, "network takes a dictionary of options, got 5"),
     ],
 )
 def test_recipes_that_cannot_be_trained_say_why(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from zoo import store
+from zoo.api import card, load
 from zoo.backend import import_backend
 from zoo.errors import InvalidInputError
 from zoo.pipelines import Pipeline
@@ -18,12 +18,10 @@ def load_as(name: str, kind: type[Kind]) -> Kind:
     Raises:
         InvalidInputError: when the model is for another task.
     """
-    found = store.read_card(name).task
+    found = card(name).task
     if found != kind.task:
         raise InvalidInputError(f"{name} is for {found}, not for {kind.task}")
     import_backend()
-    from zoo.api import load
-
     pipeline = load(name)
     assert isinstance(pipeline, kind)
     return pipeline

@@ -30,10 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from zoo import registry
     from zoo.backend import import_backend
+    from zoo.errors import RecipeError
     from zoo.recipe import parse_setting
 
     architecture = registry.architectures().get(arguments.name)
     options = dict(parse_setting(setting) for setting in arguments.set)
+    for option in ("input_shape", "classes", "name"):
+        if option in options:
+            raise RecipeError(f"{option} is not set by --set; see `zoo create --help`")
     import_backend()
     from zoo.training.build import create
 

@@ -50,22 +50,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _entry(name: str) -> dict[str, Any]:
     from zoo import registry, store
+    from zoo.errors import CorruptModelError
     from zoo.report import format_value
 
     versions = store.versions(name) if "." in name else []
     if versions:
-        card = store.read_card(name)
-        about = ", ".join(f"{m.name} {format_value(m)}" for m in card.metrics[:2])
         kind = f"stored @{versions[-1]}"
-        return {"name": name, "kind": kind, "task": card.task, "about": about, "versions": versions}
+        try:
+            card = store.read_card(name)
+        except CorruptModelError as error:
+            return _line(name, kind, "?", str(error), versions)
+        about = ", ".join(f"{m.name} {format_value(m)}" for m in card.metrics[:2])
+        return _line(name, kind, card.task, about, versions)
     kind = "recipe" if "." in name else "architecture"
     source = registry.recipes().get(name).architecture if kind == "recipe" else name
     architecture = registry.architectures().get(source)
     about = f"train it with `zoo train {name}`" if kind == "recipe" else architecture.summary
-    return {
-        "name": name,
-        "kind": kind,
-        "task": architecture.task,
-        "about": about,
-        "versions": versions,
-    }
+    return _line(name, kind, architecture.task, about, versions)
+
+
+def _line(name: str, kind: str, task: str, about: str, versions: list[int]) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "task": task, "about": about, "versions": versions}

@@ -51,8 +51,10 @@ def _architecture(name: str) -> dict[str, Any]:
     import inspect
 
     from zoo import registry
+    from zoo.backend import import_backend
 
     architecture = registry.architectures().get(name)
+    import_backend()
     options = {
         network: {
             option: parameter.default

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         done = train(
-            recipe,
+            arguments.name if arguments.resume and not arguments.set else recipe,
             resume=arguments.resume,
             root=arguments.store,
             verbose=0 if arguments.json else "auto",

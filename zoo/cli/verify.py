@@ -56,10 +56,10 @@ def _check(reference: str, metrics: bool, result: dict[str, Any]) -> None:
 
     card, networks = store.load(reference)
     for name, network in networks.items():
-        if network.count_params() != card.parameters[name]:
+        if network.count_params() != card.parameters.get(name):
             result["problems"].append(
                 f"{name} has {network.count_params()} parameters, "
-                f"the card says {card.parameters[name]}"
+                f"the card says {card.parameters.get(name)}"
             )
     if not metrics:
         return
@@ -78,4 +78,5 @@ def _print(result: dict[str, Any]) -> None:
     problems = "; ".join(result["problems"])
     print(f"{result['model']}: {problems or 'good'}")
     for metric in result["metrics"]:
-        print(f"  {metric['name']} {metric['now']:.5g}, card {metric['card']:.5g}")
+        on_card = "-" if metric["card"] is None else f"{metric['card']:.5g}"
+        print(f"  {metric['name']} {metric['now']:.5g}, card {on_card}")

@@ -19,7 +19,8 @@ class DataSet:
         archives: The original files, as tensorflow-datasets names them.
         licence: Terms of use as far as its authors state them.
         citation: Who made it.
-        judge: The classifier whose features tell generated images from real ones.
+        judge: The classifier whose features tell generated images from real ones; one version,
+            or distances measured at different times could not be compared.
     """
 
     name: str
@@ -75,7 +76,7 @@ DATASETS.add(
         archives=_IDX_FILES,
         licence="MIT",
         citation="Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747 (2017)",
-        judge="resnet20.fashion_mnist",
+        judge="resnet20.fashion_mnist@1",
     ),
 )
 

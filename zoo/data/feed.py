@@ -18,7 +18,7 @@ def training_batches(
     An epoch's last, smaller batch is left out. Where a run starts has no influence on what an
     epoch holds, so that a resumed run sees what an unbroken one would have seen.
     """
-    count = len(arrays["image"])
+    count = len(next(iter(arrays.values())))
     steps = count // batch_size
 
     def indices() -> Iterator[np.ndarray]:

@@ -136,6 +136,8 @@ def _read_with_tfds(dataset: DataSet, manual: Path | None) -> dict[str, Arrays]:
     # One download folder a data set: TFDS caches extracted files by bare name, and mnist and
     # fashion_mnist use the same names.
     work = paths.home() / "tfds" / dataset.name
+    if manual is not None:
+        shutil.rmtree(work, ignore_errors=True)
     try:
         return tfds_bridge.read(dataset.name, tuple(dataset.splits), work, manual)
     finally:

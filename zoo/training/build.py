@@ -32,6 +32,9 @@ def build_networks(
     """
     builders = {name: registry.load_object(path) for name, path in architecture.networks.items()}
     common = {key: value for key, value in options.items() if key not in builders}
+    for name in builders:
+        if not isinstance(options.get(name, {}), Mapping):
+            raise RecipeError(f"{name} takes a dictionary of options, got {options[name]!r}")
     taken = {name: inspect.signature(builder).parameters for name, builder in builders.items()}
     known = {key for parameters in taken.values() for key in parameters}
     for option in common:

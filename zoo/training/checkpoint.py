@@ -36,8 +36,8 @@ def load_checkpoint(path: Path, model: MultiPlayerModel) -> dict[str, Any]:
             record = json.loads(archive["record"].tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CorruptModelError(f"the checkpoint {path} cannot be read: {error}") from error
-    shapes = [tuple(variable.shape) for variable in variables]
-    if shapes != [value.shape for value in values]:
+    expected = [(tuple(variable.shape), variable.dtype) for variable in variables]
+    if expected != [(value.shape, str(value.dtype)) for value in values]:
         raise CorruptModelError(f"the checkpoint {path} belongs to another recipe")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -37,7 +37,8 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
         players: `{player: names of the attributes that hold its networks}`.
         rounds: The players of each round, in order. Players of one round share a forward pass.
         logged: Names of further values that `compute_losses` returns for the logs.
-        published: Attributes of the networks that inference needs.
+        published: Attributes of the networks that inference needs; functional ones.
+        images: Keys of a batch that hold images.
 
     Args:
         networks: `{attribute name: built network}`.
@@ -49,6 +50,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
     rounds: tuple[tuple[str, ...], ...]
     logged: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[tuple[str, ...]]
+    images: ClassVar[tuple[str, ...]] = ("image",)
 
     def __init__(
         self,
@@ -93,7 +95,8 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
         """Returns `({player: scalar loss}, {logged name: scalar})` for the players of a round.
 
         Args:
-            batch: Tensors with the examples along the first axis; `image` is float32, 0 to 255.
+            batch: Tensors with the examples along the first axis; images are float32, 0 to 255.
+                What a round adds to it the later rounds of the step find there.
             players: Whose losses are wanted.
             training: False when evaluating; nothing may change then.
         """
@@ -103,7 +106,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
 
     def rng(self, purpose: str) -> CounterSeed:
         """Returns a seed for `keras.random`, fresh in each step, round and purpose."""
-        return CounterSeed(self.seed, f"{purpose}/{self._round}", self.replica_step())
+        return CounterSeed(self.seed, f"{purpose}/{self._round}", self.replica_step)
 
     @property
     def progress(self) -> Any:
@@ -123,10 +126,10 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             optimizer = PlayerOptimizers(optimizer)
         elif not isinstance(optimizer, PlayerOptimizers):
             optimizer = PlayerOptimizers({next(iter(self.players)): optimizer})
-        if set(optimizer.optimizers) != set(self.players):
+        if set(optimizer.players) != set(self.players):
             raise ValueError(
                 f"{type(self).__name__} needs one optimizer for each of its players "
-                f"{', '.join(self.players)}, got {', '.join(optimizer.optimizers)}"
+                f"{', '.join(self.players)}, got {', '.join(optimizer.players)}"
             )
         super().compile(optimizer=optimizer, loss=None, **options)
         optimizer.build_players({p: self.player_variables(p) for p in self.players})
@@ -186,11 +189,13 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
         ]
 
     def prepare_batch(self, batch: Batch, training: bool) -> Batch:
-        """Casts the images to float32 and, in training, augments them."""
-        images = ops.cast(batch["image"], "float32")
-        if training and self._augment is not None:
-            images = self._augment(images)
-        return {**batch, "image": images}
+        """Casts images to float32 and, in training, augments them."""
+        prepared = dict(batch)
+        for key in self.images:
+            prepared[key] = ops.cast(batch[key], "float32")
+            if training and self._augment is not None:
+                prepared[key] = self._augment(prepared[key])
+        return prepared
 
     def play(self, batch: Batch, players: Sequence[str], training: bool) -> Losses:
         """Runs a round's forward pass: logs every value and returns the players' losses."""
@@ -199,7 +204,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             raise ValueError(
                 f"compute_losses should give losses of {', '.join(players)}, got {list(losses)}"
             )
-        count = ops.shape(batch["image"])[0]
+        count = ops.shape(next(iter(batch.values())))[0]
         for player, loss in losses.items():
             name = "loss" if len(self.players) == 1 else f"{player}_loss"
             self._trackers[name].update_state(loss, sample_weight=count)
@@ -274,7 +279,8 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             if option not in ("self", "kwargs", *self.network_names)
         }
         networks = {n: serialize(getattr(self, n)) for n in self.network_names}
-        return {**config, **networks, "seed": self.seed, "ema": dict(self.ema), "name": self.name}
+        own = {"seed": self.seed, "ema": dict(self.ema), "name": self.name}
+        return {**config, **networks, **own, "total_steps": self.total_steps}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> MultiPlayerModel:
@@ -285,4 +291,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             else value
             for key, value in config.items()
         }
-        return cls(**values)
+        total_steps = values.pop("total_steps", 1)
+        model = cls(**values)
+        model.total_steps = total_steps
+        return model

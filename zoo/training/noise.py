@@ -19,7 +19,8 @@ class CounterSeed(keras.random.SeedGenerator):
     Args:
         seed: The seed of the run.
         purpose: What the noise is for. Two purposes give unrelated noise in the same step.
-        step: An integer variable that counts steps.
+        step: An integer variable that counts steps, or a function that returns the count; it is
+            read at each draw.
 
     Example:
         keras.random.normal((8, 64), seed=CounterSeed(1, "latents", model.step))
@@ -34,6 +35,8 @@ class CounterSeed(keras.random.SeedGenerator):
 
     def next(self, ordered: bool = True) -> Any:
         """Returns the seed of this step: an integer tensor of shape (2,)."""
+        # Keras has no public name for the type its random functions take seeds in.
         dtype = keras.src.backend.random_seed_dtype()
         key = ops.convert_to_tensor(self._key, dtype=dtype)
-        return ops.stack([key, ops.cast(self._step, dtype)])
+        step = self._step() if callable(self._step) else self._step
+        return ops.stack([key, ops.cast(step, dtype)])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,26 +20,32 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     that a backend threads through a step need no special case.
 
     Args:
-        optimizers: `{player: keras optimizer}`.
+        players: `{player: keras optimizer}`.
     """
 
     def __init__(
-        self, optimizers: Mapping[str, keras.optimizers.Optimizer], name: str = "players"
+        self, players: Mapping[str, keras.optimizers.Optimizer], name: str = "players"
     ) -> None:
         super().__init__(learning_rate=0.0, name=name)
-        self.optimizers = {
+        # Keras takes an attribute called `optimizers` for a list.
+        self.players = {
             player: keras.saving.deserialize_keras_object(optimizer)
             if isinstance(optimizer, dict)
             else optimizer
-            for player, optimizer in optimizers.items()
+            for player, optimizer in players.items()
         }
         self._owner: dict[int, str] = {}
 
     def build_players(self, variables: Mapping[str, Sequence[keras.Variable]]) -> None:
         """Creates the slots of every player's optimizer for that player's variables."""
         for player, owned in variables.items():
-            self.optimizers[player].build(list(owned))
-            self._owner.update({id(variable): player for variable in owned})
+            for variable in owned:
+                other = self._owner.setdefault(id(variable), player)
+                if other != player:
+                    raise ValueError(
+                        f"{variable.path} belongs to {other} and to {player}; it needs one owner"
+                    )
+            self.players[player].build(list(owned))
         super().build([variable for owned in variables.values() for variable in owned])
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
@@ -48,12 +55,21 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     @property
     def variables(self) -> list[keras.Variable]:
         own = list(self._variables)
-        return own + [v for optimizer in self.optimizers.values() for v in optimizer.variables]
+        return own + [v for optimizer in self.players.values() for v in optimizer.variables]
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate of the first player, for callbacks that show one."""
-        return next(iter(self.optimizers.values())).learning_rate
+        """The learning rate of the first player, for callbacks that show or set one.
+
+        Setting it scales every player's rate alike, so that their ratio stays.
+        """
+        return next(iter(self.players.values())).learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        factor = float(value) / float(self.learning_rate)
+        for optimizer in self.players.values():
+            optimizer.learning_rate = float(optimizer.learning_rate) * factor
 
     def apply(
         self, grads: Sequence[Any], trainable_variables: Sequence[keras.Variable] | None = None
@@ -61,7 +77,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
         """Updates variables, each by the optimizer of the player that owns it."""
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
-        for player, optimizer in self.optimizers.items():
+        for player, optimizer in self.players.items():
             pairs = [
                 (grad, variable)
                 for grad, variable in zip(grads, trainable_variables, strict=True)
@@ -75,7 +91,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
         serialize = keras.saving.serialize_keras_object
         return {
             "name": self.name,
-            "optimizers": {player: serialize(o) for player, o in self.optimizers.items()},
+            "players": {player: serialize(o) for player, o in self.players.items()},
         }
 
 
@@ -108,12 +124,15 @@ def build_schedule(rate: float, config: Mapping[str, Any], total_steps: int) -> 
     if not config:
         return rate
     options = dict(config)
-    builders = {"cosine": _cosine, "linear": _linear, "step": _step}
+    for option, value in options.items():
+        if option in ("warmup", "start", "final") and not 0 <= value <= 1:
+            raise RecipeError(f"schedule.{option} is a share from 0 to 1, got {value}")
+    builders: dict[str, Callable[..., Any]] = {"cosine": _cosine, "linear": _linear, "step": _step}
     name = options.pop("name", None)
     if name not in builders:
         near = did_you_mean(nearest(str(name), builders))
         raise RecipeError(f"schedule.name must be {', '.join(builders)}, got {name!r}{near}")
-    return make(builders[name], {"rate": rate, "steps": total_steps, **options}, "schedule")
+    return make(functools.partial(builders[name], rate, total_steps), options, "schedule")
 
 
 def _cosine(rate: float, steps: int, warmup: float = 0.0, final: float = 0.0) -> Any:

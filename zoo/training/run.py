@@ -70,25 +70,46 @@ def new_run(recipe: Recipe) -> Run:
     return Run(recipe, folder)
 
 
-def last_run(recipe: Recipe) -> Run:
-    """Returns the newest run of a recipe that is not finished.
+def unfinished_runs(name: str) -> Iterator[Run]:
+    """Yields the runs of a recipe's name that are not finished, newest first.
+
+    A folder whose recipe cannot be read is left out: nothing could be resumed from it.
+    """
+    numbers = (int(path.name) for path in runs_folder(name).glob("*") if path.name.isdigit())
+    for number in sorted(numbers, reverse=True):
+        folder = runs_folder(name) / str(number)
+        try:
+            text = (folder / "recipe.json").read_text(encoding="utf-8")
+            run = Run(Recipe.from_dict(json.loads(text)), folder)
+        except (OSError, ValueError, RecipeError):
+            continue
+        if not run.finished:
+            yield run
+
+
+def last_run(name: str, recipe: Recipe | None = None) -> Run:
+    """Returns the newest run that is not finished.
+
+    Args:
+        name: The recipe's name.
+        recipe: If given, only a run of exactly this recipe.
 
     Raises:
-        ZooError: when there is none, or when it was made with other settings.
+        ZooError: when there is none.
+        RecipeError: when there are only runs of other settings.
     """
-    parent = runs_folder(recipe.name)
-    numbers = sorted(int(path.name) for path in parent.glob("*") if path.name.isdigit())
-    for number in reversed(numbers):
-        run = Run(recipe, parent / str(number))
-        if (run.folder / "recipe.json").is_file() and not run.finished:
-            begun = Recipe.from_dict(json.loads((run.folder / "recipe.json").read_text()))
-            if begun != recipe:
-                raise RecipeError(
-                    f"run {number} of {recipe.name} was begun with {_difference(begun, recipe)}; "
-                    "resume it with the same settings"
-                )
+    runs = list(unfinished_runs(name))
+    if not runs:
+        raise ZooError(f"there is no unfinished run of {name} to resume; train without --resume")
+    if recipe is None:
+        return runs[0]
+    for run in runs:
+        if run.recipe == recipe:
             return run
-    raise ZooError(f"there is no unfinished run of {recipe.name} to resume; train without --resume")
+    raise RecipeError(
+        f"run {runs[0].folder.name} of {name} was begun with "
+        f"{_difference(runs[0].recipe, recipe)}; resume it with the same settings, or with none"
+    )
 
 
 def fit_run(run: Run, verbose: int | str = "auto", callbacks: Any = ()) -> Run:
@@ -108,12 +129,7 @@ def fit_run(run: Run, verbose: int | str = "auto", callbacks: Any = ()) -> Run:
     recipe = run.recipe
     with _lock(run.folder):
         train, validation = training_arrays(recipe)
-        steps = len(train["image"]) // recipe.batch_size
-        if not steps:
-            raise RecipeError(
-                f"batch_size {recipe.batch_size} is above the {len(train['image'])} "
-                "training examples"
-            )
+        steps = steps_per_epoch(recipe, len(train["image"]))
         classes = len(data.get(recipe.data.name).labels)
         model = build_model(recipe, train["image"], classes, steps)
         checkpoint = run.folder / "checkpoint.npz"
@@ -150,6 +166,26 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
     return arrays, validation
 
 
+def steps_per_epoch(recipe: Recipe, examples: int) -> int:
+    """Returns the number of whole batches in an epoch.
+
+    Raises:
+        RecipeError: when there is not one, or when an epoch would not end with an execution of
+            several steps, for Keras would then run on into the next.
+    """
+    steps = examples // recipe.batch_size
+    if not steps:
+        raise RecipeError(
+            f"batch_size {recipe.batch_size} is above the {examples} training examples"
+        )
+    if steps % recipe.steps_per_execution:
+        raise RecipeError(
+            f"steps_per_execution {recipe.steps_per_execution} does not divide the {steps} steps "
+            "of an epoch"
+        )
+    return steps
+
+
 def publish(run: Run, root: Path | None = None) -> Run:
     """Measures what a run trained and stores it with its card, once.
 
@@ -162,16 +198,32 @@ def publish(run: Run, root: Path | None = None) -> Run:
     assert run.model is not None, "publish takes what fit_run returned"
     networks = run.model.published_networks()
     card = make_card(run, networks)
-    measured = evaluation.measure(make_pipeline(card, networks))
-    extras = {
-        **measured.pictures,
-        "history.csv": history_csv(run.history).encode(),
-        "history.png": report.history_png(run.history),
-    }
-    card = dataclasses.replace(card, metrics=measured.metrics)
-    run.stored = store.save(card, networks, extras, root=root)
-    files.write_text(run.folder / "finished", f"{card.name}@{run.stored.name}\n")
+    with _lock(run.folder):
+        # A kill may have come between storing the version and writing that down.
+        run.stored = _stored(card, root or store.roots()[0])
+        if run.stored is None:
+            measured = evaluation.measure(make_pipeline(card, networks))
+            extras = {
+                **measured.pictures,
+                "history.csv": history_csv(run.history).encode(),
+                "history.png": report.history_png(run.history),
+            }
+            card = dataclasses.replace(card, metrics=measured.metrics)
+            run.stored = store.save(card, networks, extras, root=root)
+        files.write_text(run.folder / "finished", f"{card.name}@{run.stored.name}\n")
     return run
+
+
+def _stored(card: Card, root: Path) -> Path | None:
+    """Returns the version that holds this very run, if there is one."""
+    from zoo import store
+
+    for path in (root / card.name).glob("*/card.json"):
+        if path.parent.name.isdigit():
+            found = store.read_card(path.parent).training.get("checkpoint_sha256")
+            if found == card.training["checkpoint_sha256"]:
+                return path.parent
+    return None
 
 
 def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
@@ -205,6 +257,7 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
             "seconds": round(seconds),
             "images_per_second": round(steps * recipe.batch_size / max(seconds, 1e-9)),
             "backend": keras.backend.backend(),
+            "checkpoint_sha256": files.sha256(run.folder / "checkpoint.npz"),
         },
         licence=dataset.licence,
         versions={p: importlib.metadata.version(p) for p in ("keras", "tensorflow", "numpy")},

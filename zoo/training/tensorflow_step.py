@@ -15,6 +15,7 @@ class TensorFlowStep:
     """`train_step` and `test_step` for `MultiPlayerModel` under `fit` and `evaluate`."""
 
     def train_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
+        self._round = 0
         batch = self.prepare_batch(_unpack(data), training=True)
         for index, players in enumerate(self.rounds):
             self._round = index
