@@ -93,6 +93,28 @@ def sample_home(private_home: Path) -> Path:
     return write_sample_home(private_home)
 
 
+@pytest.fixture(scope="session")
+def full_source() -> Path:
+    """The folder $ZOO_TEST_DATA, with one folder of original archives for each data set."""
+    folder = os.environ.get("ZOO_TEST_DATA")
+    if not folder:
+        pytest.skip("set ZOO_TEST_DATA to a folder with the original archives")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def full_home(full_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home in which every data set was prepared from the same parent folder, in one process."""
+    from zoo import data
+
+    home = tmp_path_factory.mktemp("full-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_HOME", str(home))
+        for name in data.DATASETS:
+            data.prepare(name, full_source)
+    yield home
+
+
 @pytest.fixture
 def sample() -> Callable[[str, str], dict[str, np.ndarray]]:
     """A function (name, split) that gives a sample's arrays: image uint8, label int64."""

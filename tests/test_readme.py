@@ -42,7 +42,7 @@ def test_the_models_table_is_made_from_the_cards(capsys: pytest.CaptureFixture[s
 def test_every_link_and_picture_of_the_documents_exists() -> None:
     for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md"):
         text = document.read_text(encoding="utf-8")
-        targets = re.findall(r"\]\(([^)#]+)\)", text)
+        targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
         for target in targets:
             assert (ROOT / target).exists(), f"{document.name} links to {target}"
 

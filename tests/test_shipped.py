@@ -105,7 +105,9 @@ def _value(card: Card, name: str) -> float:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_every_number_of_every_card_measures_again(
-    full_home: Path, capsys: pytest.CaptureFixture[str]
+    full_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("ZOO_HOME", str(full_home))
     assert main(["verify", "--metrics"]) == 0, capsys.readouterr().out

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from zoo import data
-from zoo.data.catalogue import DATASETS
 from zoo.data.prepare import arrays_checksum
 from zoo.errors import DataUnavailableError
 
@@ -20,29 +17,9 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 SAMPLES = Path(__file__).parents[1] / "data"
 
 
-@pytest.fixture(scope="module")
-def source() -> Path:
-    """The folder with one folder of archives for each data set."""
-    folder = os.environ.get("ZOO_TEST_DATA")
-    if not folder:
-        pytest.skip("set ZOO_TEST_DATA to a folder with the original archives")
-    return Path(folder)
-
-
-@pytest.fixture(scope="module")
-def prepared(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home in which every data set was prepared from the same parent folder, in one process."""
-    home = tmp_path_factory.mktemp("full-home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZOO_HOME", str(home))
-        for name in DATASETS:
-            data.prepare(name, source)
-        yield home
-
-
 @pytest.fixture(autouse=True)
-def in_prepared_home(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_HOME", str(prepared))
+def in_prepared_home(full_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_HOME", str(full_home))
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -57,11 +34,11 @@ def read_idx(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 @pytest.mark.parametrize(("split", "prefix"), [("train", "train"), ("test", "t10k")])
 def test_a_split_has_the_images_and_labels_of_its_own_archives(
-    name: str, split: str, prefix: str, source: Path
+    name: str, split: str, prefix: str, full_source: Path
 ) -> None:
     """Both data sets have archives of the same names: one must not get the pixels of the other."""
-    images = read_idx(source / name / f"{prefix}-images-idx3-ubyte.gz")
-    labels = read_idx(source / name / f"{prefix}-labels-idx1-ubyte.gz")
+    images = read_idx(full_source / name / f"{prefix}-images-idx3-ubyte.gz")
+    labels = read_idx(full_source / name / f"{prefix}-labels-idx1-ubyte.gz")
     arrays = data.load(name, split)
     assert arrays["image"].shape == (data.get(name).splits[split], 28, 28, 1)
     assert data.split_checksum(name, split) == arrays_checksum(arrays)
@@ -93,19 +70,19 @@ def test_the_committed_samples_come_from_it(name: str, split: str) -> None:
 
 
 def test_preparing_again_gives_the_same_arrays(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {split: data.split_checksum("mnist", split) for split in ("train", "test")}
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
-    data.prepare("mnist", source / "mnist")
+    data.prepare("mnist", full_source / "mnist")
     assert {split: data.split_checksum("mnist", split) for split in before} == before
     assert not list(tmp_path.glob("tfds/mnist*")), "working files are left"
 
 
 def test_the_folder_of_another_data_set_is_refused(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
     with pytest.raises(DataUnavailableError, match="is not the published one"):
-        data.prepare("mnist", source / "fashion_mnist")
+        data.prepare("mnist", full_source / "fashion_mnist")
     assert not data.is_prepared("mnist")

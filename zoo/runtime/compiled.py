@@ -15,7 +15,7 @@ LARGEST = 256
 
 
 def compile_network(
-    network: keras.Model, layer: str | None = None, softmax: bool = False, smallest: int = 2
+    network: keras.Model, layer: str | None = None, softmax: bool = False, smallest: int = 1
 ) -> Function:
     """Traces a network once, for batches of any size.
 
