@@ -13,6 +13,7 @@ import atexit
 import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ os.environ.update(
         "ZOO_HOME": str(_SCRATCH / "home"),
     }
 )
+
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts to stop it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
