@@ -7,6 +7,7 @@ import concurrent.futures
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -251,6 +252,9 @@ def test_the_supervisor_imports_no_framework() -> None:
 
 def test_ctrl_c_stops_everything_and_nobody_was_called(server: Server) -> None:
     """The last test of this server: it is stopped here."""
+    deadline = time.monotonic() + 30
+    while "(Ctrl-C stops)" not in server.output.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)  # it is printed once the server has answered its own starter
     assert "(Ctrl-C stops)" in server.output.read_text()
     assert server.stop() == 0
     assert "Traceback" not in server.output.read_text().partition("zoo: stopping")[2]
