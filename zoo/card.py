@@ -48,7 +48,8 @@ class Card:
         output: The same of what the last one gives; `labels` for a classifier.
         networks: `{network: file}`.
         parameters: `{network: number of parameters}`.
-        training: Epochs, seconds and images a second of the training.
+        training: Epochs, seconds and images a second of the training, by the clock on the wall,
+            validation and saving included; sha256 of the checkpoint that it ended with.
         licence: Terms of the training data.
         versions: Versions of the packages it was made with.
         version: Number of the version; the store gives it.

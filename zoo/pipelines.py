@@ -43,7 +43,16 @@ class Pipeline:
     def describe(
         cls, networks: Mapping[str, keras.Model], labels: Sequence[str]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns what a card says of the rows that `run` takes and of its answers."""
+        """Returns what a card says of the rows that `run` takes and of its answers.
+
+        Args:
+            networks: As for the constructor.
+            labels: Class names of the training data.
+
+        Returns:
+            Two dictionaries with `shape`, `dtype` and `range`; the first also has the `name` of
+            the network's input, the second the `kind` of answer and a classifier's `labels`.
+        """
         raise NotImplementedError
 
     def warm(self, batch_sizes: Sequence[int] = (1,)) -> None:
@@ -199,7 +208,11 @@ class Generator(Pipeline):
         return image_grid(self.generate(n, seed), columns)
 
     def path(self, from_seed: int, to_seed: int, steps: int = 8) -> np.ndarray:
-        """Returns latents on the spherical path between two seeds, float32 (steps, latent_dim)."""
+        """Returns latents on the spherical path between two seeds, float32 (steps, latent_dim).
+
+        Raises:
+            InvalidInputError: for fewer than 2 steps or seeds that are negative.
+        """
         if not 2 <= steps <= self.max_images:
             raise InvalidInputError(f"steps must be 2 to {self.max_images}, got {steps}")
         start, end = self.rows(2, [from_seed, to_seed])

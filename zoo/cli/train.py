@@ -58,5 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for metric in card.metrics:
         note = f" ({metric.note})" if metric.note else ""
         print(f"{metric.name} {format_value(metric)} on {metric.split}, n={metric.n}{note}")
+    if card.version > 1:
+        print(f"{card.name} without a version means {card.name}@{card.version} from now on")
     print(f"stored {card.name}@{card.version} in {done.stored}")
     return 0

@@ -119,7 +119,11 @@ def build_model(
         recipe: The recipe.
         images: The training images, uint8 (n, height, width, channels), for shape and statistics.
         classes: Number of classes.
-        steps_per_epoch: Steps in an epoch, for schedules.
+        steps_per_epoch: Steps in an epoch, at least 1, for schedules.
+
+    Raises:
+        UnknownModelError: for an architecture or method that is not registered.
+        RecipeError: for an option that nothing takes or that a part refuses.
     """
     keras.utils.set_random_seed(recipe.seed)
     architecture = registry.architectures().get(recipe.architecture)

@@ -27,7 +27,8 @@ def load_checkpoint(path: Path, model: MultiPlayerModel) -> dict[str, Any]:
     """Puts a state back into a model built from the same recipe and returns its record.
 
     Raises:
-        CorruptModelError: when the file is damaged or belongs to another recipe.
+        CorruptModelError: when the file is damaged, or its arrays differ in number, order, shape
+            or dtype from the model's variables.
     """
     variables = _state(model)
     try:

@@ -105,7 +105,10 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
     # What a method may use.
 
     def rng(self, purpose: str) -> CounterSeed:
-        """Returns a seed for `keras.random`, fresh in each step, round and purpose."""
+        """Returns a seed for `keras.random`, fresh in each training step, round and purpose.
+
+        Evaluating does not count steps: all its batches draw the same.
+        """
         return CounterSeed(self.seed, f"{purpose}/{self._round}", self.replica_step)
 
     @property
