@@ -9,6 +9,7 @@ from tuning.results import Search
 from zoo import store
 from zoo.errors import CorruptModelError, RecipeError, UnknownModelError
 from zoo.recipe import Recipe
+from zoo.report import stored_lines
 
 
 def promote(
@@ -51,9 +52,8 @@ def promote(
     say(f"\n{what} {'goes on' if run else 'begins'}")
     done = publish(fit_run(run or new_run(recipe), verbose=verbose), root=root)
     assert done.stored is not None
-    for metric in store.read_card(done.stored).metrics:
-        say(f"{metric.name} {metric.value:.4f} on {metric.split}, n={metric.n}")
-    say(f"stored {recipe.name}@{done.stored.name} in {done.stored}")
+    for line in stored_lines(store.read_card(done.stored), done.stored):
+        say(line)
     return done.stored
 
 

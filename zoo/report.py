@@ -80,6 +80,18 @@ def models_table(cards: Sequence[Card]) -> str:
     return markdown_table(header, rows)
 
 
+def stored_lines(card: Card, folder: Path) -> list[str]:
+    """Returns what to tell of a model that was just stored: metrics, meaning, place."""
+    lines = []
+    for metric in card.metrics:
+        note = f" ({metric.note})" if metric.note else ""
+        lines.append(f"{metric.name} {format_value(metric)} on {metric.split}, n={metric.n}{note}")
+    reference = f"{card.name}@{card.version}"
+    if card.version > 1:
+        lines.append(f"{card.name} without a version means {reference} from now on")
+    return [*lines, f"stored {reference} in {folder}"]
+
+
 def format_value(metric: Metric) -> str:
     """Formats a metric's value: shares in percent, others with four digits."""
     if metric.name.startswith("accuracy"):

@@ -74,7 +74,11 @@ def test_resuming_needs_the_same_settings(sample_home: Path) -> None:
 def test_a_run_is_stored_once(sample_home: Path) -> None:
     """A kill between storing a version and writing that down does not store it again."""
     run = publish(fit_run(new_run(recipe(epochs=1)), verbose=0))
+    assert run.stored is not None
     (run.folder / "finished").unlink()
+    damaged = run.stored.parent / "99"
+    damaged.mkdir()
+    (damaged / "card.json").write_text("{")
     again = publish(fit_run(last_run(run.recipe.name), verbose=0))
     assert again.stored == run.stored
     assert again.finished

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     data.require(recipe.data.name)
     import_backend()
     from zoo.api import train
-    from zoo.report import format_value
+    from zoo.report import stored_lines
 
     try:
         done = train(
@@ -55,10 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(card.to_dict(), indent=2))
         return 0
-    for metric in card.metrics:
-        note = f" ({metric.note})" if metric.note else ""
-        print(f"{metric.name} {format_value(metric)} on {metric.split}, n={metric.n}{note}")
-    if card.version > 1:
-        print(f"{card.name} without a version means {card.name}@{card.version} from now on")
-    print(f"stored {card.name}@{card.version} in {done.stored}")
+    print("\n".join(stored_lines(card, done.stored)))
     return 0

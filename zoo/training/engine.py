@@ -82,8 +82,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             attribute: [self._average_of(weight) for weight in getattr(self, attribute).weights]
             for attribute in self.ema
         }
-        single = len(self.players) == 1
-        names = ["loss" if single else f"{player}_loss" for player in self.players]
+        names = [self._loss_name(player) for player in self.players]
         self._trackers = {n: keras.metrics.Mean(name=n) for n in [*names, *self.logged]}
         self.built = True
 
@@ -209,11 +208,13 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             )
         count = ops.shape(next(iter(batch.values())))[0]
         for player, loss in losses.items():
-            name = "loss" if len(self.players) == 1 else f"{player}_loss"
-            self._trackers[name].update_state(loss, sample_weight=count)
+            self._trackers[self._loss_name(player)].update_state(loss, sample_weight=count)
         for name, value in logs.items():
             self._trackers[name].update_state(value, sample_weight=count)
         return {p: losses[p] + self._penalties(p) if training else losses[p] for p in players}
+
+    def _loss_name(self, player: str) -> str:
+        return "loss" if len(self.players) == 1 else f"{player}_loss"
 
     def _penalties(self, player: str) -> Any:
         """The regularisation losses of a player's layers."""

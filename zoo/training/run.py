@@ -14,9 +14,9 @@ from typing import Any
 
 import keras
 
-from zoo import data, files, paths, registry
+from zoo import data, files, paths, registry, store
 from zoo.card import Card
-from zoo.errors import RecipeError, ZooError
+from zoo.errors import CorruptModelError, RecipeError, ZooError
 from zoo.pipelines import make_pipeline, pipeline_of
 from zoo.recipe import Recipe
 from zoo.training.build import build_model
@@ -193,7 +193,7 @@ def publish(run: Run, root: Path | None = None) -> Run:
         run: From `fit_run`.
         root: Where to store; by default `$ZOO_HOME/models`.
     """
-    from zoo import evaluation, report, store
+    from zoo import evaluation, report
 
     assert run.model is not None, "publish takes what fit_run returned"
     networks = run.model.published_networks()
@@ -216,13 +216,14 @@ def publish(run: Run, root: Path | None = None) -> Run:
 
 def _stored(card: Card, root: Path) -> Path | None:
     """Returns the version that holds this very run, if there is one."""
-    from zoo import store
-
     for path in (root / card.name).glob("*/card.json"):
-        if path.parent.name.isdigit():
+        try:
             found = store.read_card(path.parent).training.get("checkpoint_sha256")
-            if found == card.training["checkpoint_sha256"]:
-                return path.parent
+        except CorruptModelError:
+            # Another version's damage; `zoo verify` reports it.
+            continue
+        if path.parent.name.isdigit() and found == card.training["checkpoint_sha256"]:
+            return path.parent
     return None
 
 
