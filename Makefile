@@ -9,14 +9,14 @@ PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := test,browser,fast
+EXTRAS := test,browser,fast,jax
 NEEDS := keras-model-zoo needs Python 3.11 to 3.13
 
 # pip's notice of newer versions and its cache warnings are noise in a log.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test full browser check format bench constraints wheel clean
+.PHONY: help install serve test jax full browser check format bench constraints wheel clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +28,10 @@ serve: $(STAMP) ## Serve the shipped models and the page on http://127.0.0.1:300
 
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k store -x")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+jax: $(STAMP) ## Run the battery and the engine's tests on JAX, and those of both backends
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not full and not browser" \
+	    tests/test_battery.py tests/test_backends.py tests/training tests/tools $(PYTEST_ARGS)
 
 full: $(STAMP) ## Run the tests on full data sets; ZOO_TEST_DATA is a folder with the archives
 	$(BIN)/python -m pytest -m full $(PYTEST_ARGS)

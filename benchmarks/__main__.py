@@ -30,16 +30,34 @@ def main() -> int:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import_backend()
-    found: list[Row] = []
+    below: list[Row] = []
+    beside: list[Row] = []
     for part in arguments.parts:
         print(f"measuring {part} …", file=sys.stderr)
-        found += importlib.import_module(f"benchmarks.{part}").rows(arguments.quick)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    lines = [
-        [row.what, row.side, f"{row.value:,.4g}", row.unit, f"±{row.spread:,.2g}"] for row in found
-    ]
-    print(markdown_table(["what", "side", "median", "unit", "quartiles"], lines))
+        module = importlib.import_module(f"benchmarks.{part}")
+        (beside if hasattr(module, "SIDE_BY_SIDE") else below).extend(module.rows(arguments.quick))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if below:
+        lines = [[row.what, row.side, _median(row), row.unit, _spread(row)] for row in below]
+        print("\n" + markdown_table(["what", "side", "median", "unit", "quartiles"], lines))
+    if beside:
+        sides = list(dict.fromkeys(row.side for row in beside))
+        cells = {(row.what, row.side): f"{_median(row)} {_spread(row)}" for row in beside}
+        units = {row.what: row.unit for row in beside}
+        lines = [
+            [what, unit, *(cells.get((what, side), "") for side in sides)]
+            for what, unit in units.items()
+        ]
+        print("\n" + markdown_table(["what", "unit", *sides], lines))
     return 0
+
+
+def _median(row: Row) -> str:
+    return f"{row.value:,.4g}"
+
+
+def _spread(row: Row) -> str:
+    return f"±{row.spread:,.2g}"
 
 
 if __name__ == "__main__":

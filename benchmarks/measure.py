@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -58,9 +59,20 @@ def durations(what: str, seconds: Mapping[str, list[float]]) -> list[Row]:
     return [_row(what, side, [1000 * s for s in times], "ms") for side, times in seconds.items()]
 
 
+def merged(repetitions: Sequence[Sequence[Row]]) -> list[Row]:
+    """Joins rows of several measurements of the same thing: the median of their medians."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in itertools.chain.from_iterable(repetitions):
+        groups.setdefault((row.what, row.side), []).append(row)
+    return [
+        _row(what, side, [row.value for row in rows], rows[0].unit) if len(rows) > 1 else rows[0]
+        for (what, side), rows in groups.items()
+    ]
+
+
 def _row(what: str, side: str, values: list[float], unit: str) -> Row:
     spread = 0.0
-    if len(values) > 3:
+    if len(values) > 2:
         low, _, high = statistics.quantiles(values, n=4)
         spread = (high - low) / 2
     return Row(what, side, statistics.median(values), unit, spread)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,6 +123,14 @@ def test_frameworks_are_named_in_the_engine_the_data_and_the_runtime_only() -> N
     allowed = ("zoo/training/", "zoo/data/", "zoo/runtime/")
     others = [p for p in sources("zoo", "serving", "tuning") if not name_of(p).startswith(allowed)]
     assert not offenders(others, *FRAMEWORKS)
+
+
+def test_no_building_block_names_a_backend() -> None:
+    """They are written in `keras.ops` and layers, so that they run on whatever Keras runs on."""
+    names = re.compile(r"\b(tensorflow|tf|jax|jnp|torch)\b", re.IGNORECASE)
+    for path in sources("zoo/models", "zoo/layers", "zoo/losses", "zoo/metrics"):
+        found = names.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{name_of(path)} names {found and found[0]}"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

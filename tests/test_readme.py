@@ -13,15 +13,18 @@ from zoo.cli import COMMANDS, build_parser, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def examples() -> list[str]:
-    """Every `zoo …` line of the README and of the help's examples."""
+    """Every `zoo …` line of the documents and of the help's examples."""
     import importlib
 
     texts = [importlib.import_module(f"zoo.cli.{name}").EXAMPLES for name in COMMANDS]
-    lines = re.sub(r"\\\n\s*", "", "\n".join([README, *texts])).splitlines()
-    commands = [line.strip() for line in lines if re.match(r"\s*zoo [a-z]", line)]
+    documents = [document.read_text(encoding="utf-8") for document in DOCUMENTS]
+    lines = re.sub(r"\\\n\s*", "", "\n".join([*documents, *texts])).splitlines()
+    shown = [re.sub(r"^\s*(KERAS_BACKEND=\w+ )?", "", line) for line in lines]
+    commands = [line for line in shown if re.match(r"zoo [a-z]", line)]
     return sorted({re.split(r"\s{2,}|\s+#", command)[0] for command in commands})
 
 
@@ -40,16 +43,18 @@ def test_the_models_table_is_made_from_the_cards(capsys: pytest.CaptureFixture[s
 
 
 def test_every_link_and_picture_of_the_documents_exists() -> None:
-    for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md"):
+    for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
         for target in targets:
-            assert (ROOT / target).exists(), f"{document.name} links to {target}"
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
 def test_every_path_that_the_architecture_names_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    paths = re.findall(r"`((?:zoo|serving|tuning|benchmarks|tests|saved_models)/[\w/.]*)`", text)
+    paths = re.findall(
+        r"`((?:zoo|serving|tuning|benchmarks|tests|saved_models|tools|docs)/[\w/.]*)`", text
+    )
     assert len(paths) > 10
     for path in paths:
         assert (ROOT / path).exists(), path

@@ -11,8 +11,9 @@ from tuning.spaces import Space
 from zoo import data
 from zoo.errors import RecipeError
 from zoo.recipe import Recipe
+from zoo.runs import Run
 from zoo.training.build import build_model
-from zoo.training.callbacks import History, Keeper
+from zoo.training.callbacks import Keeper
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.engine import MultiPlayerModel
 from zoo.training.run import steps_per_epoch, training_arrays
@@ -74,25 +75,24 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             What the last epoch logged. The last, not the best: it is what training the recipe
             gives, while the best of many epochs flatters noisy trials.
         """
-        from zoo.data.feed import evaluation_batches, training_batches
-
         recipe = self.recipe(hp)
-        history: History = []
+        run = Run(recipe, folder)
         checkpoint = folder / CHECKPOINT
         if checkpoint.is_file():
-            history = load_checkpoint(checkpoint, model)["history"]
+            run.history = load_checkpoint(checkpoint, model)["history"]
         elif start is not None:
-            history = load_checkpoint(start, model)["history"]
-        done = len(history)
+            run.history = load_checkpoint(start, model)["history"]
+        done = len(run.history)
         if done < epochs:
             model.fit(
-                training_batches(self.training, recipe.batch_size, recipe.seed, done, epochs),
-                validation_data=evaluation_batches(self.validation, 500),
+                model.training_feed(self.training, recipe.batch_size, recipe.seed, done, epochs),
+                validation_data=(self.validation,),
+                validation_batch_size=500,
                 epochs=epochs,
                 initial_epoch=done,
                 steps_per_epoch=self.steps(recipe),
                 shuffle=False,
                 verbose=verbose,
-                callbacks=[Keeper(folder, history), *callbacks],
+                callbacks=[Keeper(run), *callbacks],
             )
-        return history[-1]
+        return run.history[-1]

@@ -10,6 +10,7 @@ from zoo import store
 from zoo.errors import CorruptModelError, RecipeError, UnknownModelError
 from zoo.recipe import Recipe
 from zoo.report import stored_lines
+from zoo.runs import new_run, resolved, unfinished_runs
 
 
 def promote(
@@ -36,7 +37,7 @@ def promote(
     Raises:
         ZooError: when no trial completed.
     """
-    recipe = search.winner()
+    recipe = resolved(search.winner())
     stored = _stored(recipe, root)
     if stored is not None:
         say(
@@ -45,7 +46,7 @@ def promote(
         )
         return stored
 
-    from zoo.training.run import fit_run, new_run, publish, unfinished_runs
+    from zoo.training.run import fit_run, publish
 
     run = next((r for r in unfinished_runs(recipe.name) if r.recipe == recipe), None)
     what = f"the retraining of trial {search.best.trial} for {recipe.epochs} epochs"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry, store
+from zoo.backend import import_backend
 from zoo.card import Card, Metric
 from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
+from zoo.runs import last_run
 
 if TYPE_CHECKING:
     from zoo.pipelines import Pipeline
     from zoo.recipe import Recipe
-    from zoo.training.run import Run
+    from zoo.runs import Run
 
 
 def list_models(
@@ -103,6 +106,7 @@ def train(
     resume: bool = False,
     root: Path | None = None,
     verbose: int | str = "auto",
+    devices: int | None = None,
     **overrides: Any,
 ) -> Run:
     """Trains a recipe, measures the result and stores it as a new version.
@@ -113,20 +117,29 @@ def train(
             it was begun with. The result equals that of an unbroken run.
         root: Where to store the result; by default `$ZOO_HOME/models`.
         verbose: As for `keras.Model.fit`; "auto" is a bar on a terminal, else a line an epoch.
+        devices: How many devices share each batch, on JAX; None is all there are.
         **overrides: Top-level fields of the recipe to replace, such as `epochs=2`. For deeper
             ones see `Recipe.override`.
 
     Returns:
-        The run, with its history and the folder of the stored version.
+        The run, with its history and the folder of the stored version. Of several processes that
+        train together, the first stores.
 
     Raises:
         RecipeError: when the recipe cannot be trained.
         DataUnavailableError: when its data set is not prepared.
+        ZooError: when its backend cannot be used, memory is full, or another process is gone.
     """
     chosen = registry.recipes().get(recipe) if isinstance(recipe, str) else recipe
-    as_begun = resume and isinstance(recipe, str) and not overrides
+    as_begun = resume and isinstance(recipe, str) and not set(overrides) - {"backend"}
     chosen = chosen.override(overrides)
-    from zoo.training.run import fit_run, last_run, new_run, publish
+    backend = chosen.backend
+    if as_begun and "keras" not in sys.modules:
+        backend = last_run(chosen.name).recipe.backend
+    import_backend(backend)
+    from zoo.training import distribution
+    from zoo.training.run import begin_run, fit_run, publish
 
-    run = last_run(chosen.name, None if as_begun else chosen) if resume else new_run(chosen)
-    return publish(fit_run(run, verbose=verbose), root=root)
+    run = fit_run(begin_run(chosen, resume, as_begun), verbose=verbose, devices=devices)
+    distribution.leave()
+    return publish(run, root=root) if distribution.is_chief() else run

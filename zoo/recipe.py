@@ -12,6 +12,8 @@ from typing import Any
 
 from zoo.errors import RecipeError, did_you_mean, nearest
 
+BACKENDS = ("tensorflow", "jax")
+PRECISIONS = ("float32", "mixed_bfloat16")
 NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+(-[a-z0-9_]+)*")
 
 
@@ -52,7 +54,10 @@ class Recipe:
         batch_size: Examples in one step.
         epochs: Passes over the training examples.
         seed: Decides initial weights, order, augmentation and noise.
-        steps_per_execution: Steps run in one call of the compiled function.
+        steps_per_execution: Steps run in one call of the compiled function; None leaves it to
+            the backend and the device.
+        backend: The Keras backend, `tensorflow` or `jax`; None for the one in use.
+        precision: `float32`, or `mixed_bfloat16` to compute in bfloat16 with float32 weights.
         lineage: Where the recipe came from, such as a search; empty for a registered one.
     """
 
@@ -71,7 +76,9 @@ class Recipe:
     batch_size: int = 128
     epochs: int = 10
     seed: int = 1
-    steps_per_execution: int = 1
+    steps_per_execution: int | None = None
+    backend: str | None = None
+    precision: str = "float32"
     lineage: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,8 +95,13 @@ class Recipe:
                 f"begins with {made_of}-, got {self.name!r}"
             )
         for field in ("batch_size", "epochs", "steps_per_execution"):
-            if getattr(self, field) < 1:
-                raise RecipeError(f"{field} must be at least 1, got {getattr(self, field)}")
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise RecipeError(f"{field} must be at least 1, got {value}")
+        for field, known in (("backend", BACKENDS), ("precision", PRECISIONS)):
+            value = getattr(self, field)
+            if value is not None and value not in known:
+                raise RecipeError(f"{field} must be {' or '.join(known)}, got {value!r}")
         if self.data.validation < 0:
             raise RecipeError(f"data.validation must be 0 or more, got {self.data.validation}")
         if self.data.limit is not None and self.data.limit < 1:

@@ -17,7 +17,8 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,9 +146,11 @@ def load(reference: str | Path) -> tuple[Card, dict[str, keras.Model]]:
     folder = find(reference)
     card = verify(folder)
 
-    import keras
-
     from zoo import registry
+    from zoo.backend import import_backend
+
+    import_backend()
+    import keras
 
     if card.family not in registry.families():
         raise CorruptModelError(f"{card.name}: there is no family {card.family!r}")
@@ -184,12 +187,7 @@ def save(
     Returns:
         The folder of the version.
     """
-    _check_name(card.name)
-    parent = (root or roots()[0]) / card.name
-    parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(parent)
-    work = Path(tempfile.mkdtemp(prefix=".saving-", dir=parent))
-    try:
+    with _work_folder(card.name, root) as work:
         for name, network in networks.items():
             network.save(work / f"{name}.keras")
         for name, content in (extras or {}).items():
@@ -202,15 +200,83 @@ def save(
             networks={name: f"{name}.keras" for name in networks},
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        return _publish(work, parent, card)
+        return _publish(work, card)
+
+
+def adopt(path: str | Path, root: Path | None = None) -> Path:
+    """Stores a version that was made elsewhere, under the next number of its name.
+
+    It is written as by `save`. A version that is stored already is not stored again.
+
+    Args:
+        path: The version's folder; it is only read.
+        root: Where to store; by default `$ZOO_HOME/models`.
+
+    Returns:
+        The folder of the version, the older one where `find_equal` finds one.
+
+    Raises:
+        UnknownModelError: when the folder holds no card.
+        CorruptModelError: as for `verify`.
+        InvalidInputError: when the card's name is none.
+    """
+    source = Path(path)
+    card = verify(source)
+    stored = find_equal(card, root)
+    if stored is not None:
+        return stored
+    with _work_folder(card.name, root) as work:
+        for name in card.sha256:
+            if name != "README.md":  # It names the version; a new one is written.
+                shutil.copyfile(source / name, work / name)
+        return _publish(work, card)
+
+
+def find_equal(card: Card, root: Path | None = None) -> Path | None:
+    """Returns the whole version of the same name that came from the same training, if any.
+
+    Args:
+        card: A card with the checkpoint of its training, or with the digests of its networks.
+        root: Where to look; by default in all roots.
+    """
+    _check_name(card.name)
+    for folder in [root / card.name] if root else [place / card.name for place in roots()]:
+        for number in _versions_in(folder):
+            try:
+                if _same_training(card, verify(folder / str(number))):
+                    return folder / str(number)
+            except CorruptModelError:
+                continue  # Another version's damage; `zoo verify` reports it.
+    return None
+
+
+def _same_training(one: Card, other: Card) -> bool:
+    ends = [card.training.get("checkpoint_sha256") for card in (one, other)]
+    if all(ends):
+        return ends[0] == ends[1]
+    digests = [[card.sha256.get(file) for file in card.networks.values()] for card in (one, other)]
+    return bool(digests[0]) and digests[0] == digests[1]
+
+
+@contextmanager
+def _work_folder(name: str, root: Path | None) -> Iterator[Path]:
+    """Gives a folder beside the versions of a name, which is gone at the end or one of them."""
+    _check_name(name)
+    parent = (root or roots()[0]) / name
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(parent)
+    work = Path(tempfile.mkdtemp(prefix=".saving-", dir=parent))
+    try:
+        yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _publish(work: Path, parent: Path, card: Card) -> Path:
+def _publish(work: Path, card: Card) -> Path:
     """Gives the folder the next free number; the rename fails when another writer took it."""
     from zoo.report import card_readme
 
+    parent = work.parent
     for path in work.iterdir():
         files.sync(path)
     while True:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.steps import train_once
 from zoo.errors import RecipeError
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
 from zoo.training.noise import CounterSeed
@@ -61,7 +62,7 @@ def weights(model: Chase) -> list[float]:
 def test_rounds_run_in_order_each_seeing_the_one_before() -> None:
     model = chase()
     model.compile({"a": keras.optimizers.SGD(0.5), "b": keras.optimizers.SGD(0.25)})
-    model.train_step(BATCH)
+    train_once(model, BATCH)
     # a: 1 - 0.5 (1 - 3) = 2; then b: 1 - 0.25 (1 - 2) = 1.25.
     assert weights(model) == [2.0, 1.25]
 
@@ -70,7 +71,7 @@ def test_players_of_one_round_share_its_forward_pass() -> None:
     model = chase()
     model.rounds = (("a", "b"),)
     model.compile({"a": keras.optimizers.SGD(0.5), "b": keras.optimizers.SGD(0.25)})
-    model.train_step(BATCH)
+    train_once(model, BATCH)
     # b sees the a of before the round, which it equals.
     assert weights(model) == [2.0, 1.0]
 
@@ -79,7 +80,7 @@ def test_a_player_may_play_several_rounds_of_a_step() -> None:
     model = chase()
     model.rounds = (("a",), ("a",), ("b",))
     model.compile({"a": keras.optimizers.SGD(0.5), "b": keras.optimizers.SGD(0.25)})
-    model.train_step(BATCH)
+    train_once(model, BATCH)
     assert weights(model) == [2.5, 1.375]
     assert int(model.step.value) == 1
 
@@ -102,7 +103,7 @@ def test_losses_must_be_those_of_the_round() -> None:
     model.compile({player: keras.optimizers.SGD(0.1) for player in ("a", "b")})
     model.compute_losses = lambda *args, **kwargs: ({}, {})  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="should give losses of a"):
-        model.train_step(BATCH)
+        train_once(model, BATCH)
 
 
 def test_the_average_follows_its_closed_form() -> None:
@@ -110,7 +111,7 @@ def test_the_average_follows_its_closed_form() -> None:
     model.compile({player: keras.optimizers.SGD(0.5) for player in ("a", "b")})
     expected = weights(model)[0]
     for step in range(1, 6):
-        model.train_step(BATCH)
+        train_once(model, BATCH)
         keep = min(0.9, (1 + step) / (10 + step))
         expected = keep * expected + (1 - keep) * weights(model)[0]
     average = model.published_networks()["net_a"].weights[0]
@@ -125,7 +126,7 @@ def test_published_networks_are_copies() -> None:
     model = chase()
     model.compile({player: keras.optimizers.SGD(0.5) for player in ("a", "b")})
     copy = model.published_networks()["net_a"]
-    model.train_step(BATCH)
+    train_once(model, BATCH)
     assert float(copy.weights[0].value[0, 0]) == 1.0
 
 
@@ -285,6 +286,6 @@ def test_regularisation_counts_in_the_gradient() -> None:
     model = Chase(keras.Model(inputs, dense(inputs)), line("b"))
     model.rounds = (("a",),)
     model.compile({player: keras.optimizers.SGD(0.5) for player in ("a", "b")})
-    model.train_step(BATCH)
+    train_once(model, BATCH)
     # gradient: (1 - 3) from the loss, 2 * 0.5 * 1 from the penalty; 1 - 0.5 (-1) = 1.5.
     assert weights(model)[0] == pytest.approx(1.5)

@@ -14,8 +14,9 @@ import pytest
 from zoo import registry
 from zoo.errors import CorruptModelError, RecipeError, ZooError
 from zoo.recipe import Recipe
+from zoo.runs import Run, last_run, new_run, resolved
 from zoo.training.build import build_augmentation, build_model
-from zoo.training.run import Run, fit_run, last_run, new_run, publish, training_arrays
+from zoo.training.run import fit_run, publish, training_arrays
 
 
 def recipe(**settings: Any) -> Recipe:
@@ -25,7 +26,9 @@ def recipe(**settings: Any) -> Recipe:
 
 def test_a_run_keeps_recipe_state_and_history(sample_home: Path) -> None:
     run = fit_run(new_run(recipe()), verbose=0)
-    assert Recipe.from_dict(json.loads((run.folder / "recipe.json").read_text())) == recipe()
+    assert Recipe.from_dict(json.loads((run.folder / "recipe.json").read_text())) == resolved(
+        recipe()
+    )
     lines = (run.folder / "history.csv").read_text().splitlines()
     assert lines[0] == "epoch,accuracy,loss,val_accuracy,val_loss,seconds"
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]

@@ -26,7 +26,8 @@ def test_the_winner_is_stored_with_its_lineage(
 ) -> None:
     import keras
 
-    from zoo.training import run as runs
+    from zoo import runs
+    from zoo.training.run import fit_run
 
     search = quick_tune("random", 2, epochs=1)
     winner = search.winner()
@@ -43,7 +44,7 @@ def test_the_winner_is_stored_with_its_lineage(
 
     begun = runs.new_run(winner)
     with pytest.raises(Stopped):
-        runs.fit_run(begun, verbose=0, callbacks=[Stop()])
+        fit_run(begun, verbose=0, callbacks=[Stop()])
     # A training with other settings, begun later, is not the one to go on with.
     runs.new_run(winner.override({"seed": 5}))
 

@@ -32,7 +32,8 @@ def test_a_round_of_hyperband_equals_a_training_that_never_stopped(
     quick_tune: Callable[..., Any],
 ) -> None:
     """Weights, averages, schedule and the optimizer's moments all go on."""
-    from zoo.training.run import fit_run, new_run
+    from zoo.runs import new_run
+    from zoo.training.run import fit_run
 
     changed = {"schedule": {"name": "cosine", "warmup": 0.2}, "ema": {"network": 0.9}}
     search = quick_tune("hyperband", 3, epochs=3, overrides=changed)

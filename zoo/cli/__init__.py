@@ -23,6 +23,7 @@ COMMANDS = (
     "tune",
     "serve",
     "verify",
+    "add",
     "data",
 )
 

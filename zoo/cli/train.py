@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
+
+from zoo.recipe import BACKENDS, Recipe
 
 HELP = "Train a recipe, measure the result on the test split and store it as a new version."
 EXAMPLES = """\
@@ -12,7 +15,11 @@ EXAMPLES = """\
   zoo train resnet20.fashion_mnist --set epochs=3 --set optimizer.learning_rate=0.05
   zoo train dcgan.fashion_mnist --set players.discriminator.learning_rate=1e-4
   zoo train resnet20.fashion_mnist --resume     after Ctrl-C or a crash; equals a run never stopped
+  zoo train resnet20.fashion_mnist --backend jax --set precision=mixed_bfloat16
   zoo train mlp.fashion_mnist --dry-run         print the recipe and stop
+
+on two hosts, the same command with --process 0 and --process 1:
+  zoo train NAME --backend jax --coordinator 10.0.0.1:9911 --processes 2 --process 0
 """
 
 
@@ -25,32 +32,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, metavar="DIR", help="store here, not in $ZOO_HOME")
     parser.add_argument("--dry-run", action="store_true", help="print the recipe, train nothing")
     parser.add_argument("--json", action="store_true", help="print the card as JSON at the end")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, help="the Keras backend, by default $KERAS_BACKEND"
+    )
+    parser.add_argument(
+        "--devices", type=int, metavar="N", help="how many share each batch (jax; default: all)"
+    )
+    hosts = parser.add_argument_group("several processes (jax)")
+    hosts.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0")
+    hosts.add_argument("--processes", type=int, metavar="N", help="how many there are")
+    hosts.add_argument("--process", type=int, metavar="I", help="which one this is, from 0")
+    hosts.add_argument(
+        "--join-timeout",
+        type=float,
+        default=300,
+        metavar="S",
+        help="seconds to wait for others",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from zoo import data, registry, store
-    from zoo.backend import import_backend
+    from zoo import data, registry
+    from zoo.cli import together
+    from zoo.errors import InvalidInputError
 
     recipe = registry.recipes().get(arguments.name).override(arguments.set)
+    if arguments.backend:
+        recipe = recipe.override({"backend": arguments.backend})
     if arguments.dry_run:
         print(recipe.to_json())
         return 0
     data.require(recipe.data.name)
-    import_backend()
+    parts = (arguments.coordinator, arguments.processes, arguments.process)
+    if parts == (None, None, None):
+        return _train(arguments, recipe)
+    if None in parts:
+        raise InvalidInputError(
+            "several processes need --coordinator, --processes and --process together"
+        )
+    together.check(*parts)
+    return together.train(
+        lambda: _train(arguments, recipe), recipe.backend, *parts, arguments.join_timeout
+    )
+
+
+def _train(arguments: argparse.Namespace, recipe: Recipe) -> int:
+    from zoo import store
     from zoo.api import train
     from zoo.report import stored_lines
 
+    as_begun = arguments.resume and not arguments.set
     try:
         done = train(
-            arguments.name if arguments.resume and not arguments.set else recipe,
+            arguments.name if as_begun else recipe,
             resume=arguments.resume,
             root=arguments.store,
             verbose=0 if arguments.json else "auto",
+            devices=arguments.devices,
+            **({"backend": arguments.backend} if arguments.backend else {}),
         )
     except KeyboardInterrupt:
-        print(f"\nstopped; `zoo train {arguments.name} --resume` continues after the last epoch")
+        settings = [f"--set {shlex.quote(setting)}" for setting in arguments.set]
+        again = " ".join(["zoo train", arguments.name, *settings, "--resume"])
+        print(f"\nstopped; `{again}` continues after the last epoch")
         return 130
-    assert done.stored is not None
+    if done.stored is None:
+        print(f"process {arguments.process} is done; process 0 measures and stores the model")
+        return 0
     card = store.read_card(done.stored)
     if arguments.json:
         print(json.dumps(card.to_dict(), indent=2))

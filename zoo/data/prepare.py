@@ -131,7 +131,13 @@ def _archive_folder(dataset: DataSet, source: Path) -> Path:
 
 def _read_with_tfds(dataset: DataSet, manual: Path | None) -> dict[str, Arrays]:
     """Runs the TFDS builder. Of archives read from a folder nothing but the arrays is kept."""
-    from zoo.data import tfds_bridge
+    try:
+        from zoo.data import tfds_bridge
+    except ModuleNotFoundError as error:
+        raise DataUnavailableError(
+            f"preparing {dataset.name} needs {error.name}, which is not installed; prepare it "
+            f"elsewhere and copy $ZOO_HOME/data/{dataset.name} here"
+        ) from error
 
     # One download folder a data set: TFDS caches extracted files by bare name, and mnist and
     # fashion_mnist use the same names.

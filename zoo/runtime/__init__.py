@@ -1,5 +1,10 @@
 """Networks as fast functions on arrays."""
 
-from zoo.runtime.compiled import compile_network
+from zoo.backend import import_backend
+
+# Whoever comes here first has the backend chosen and checked.
+import_backend()
+
+from zoo.runtime.compiled import compile_network  # noqa: E402
 
 __all__ = ["compile_network"]

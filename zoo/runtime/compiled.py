@@ -1,12 +1,17 @@
-"""A network as one concrete TensorFlow function."""
+"""A network as one compiled function, for batches of any size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    from zoo.runtime.tensorflow_function import compiled
+else:
+    from zoo.runtime.jax_function import compiled
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -17,10 +22,10 @@ LARGEST = 256
 def compile_network(
     network: keras.Model, layer: str | None = None, softmax: bool = False, smallest: int = 1
 ) -> Function:
-    """Traces a network once, for batches of any size.
+    """Compiles a network, for batches of any size.
 
     `keras.Model.predict` sets up a data pipeline at each call, which costs far more than a small
-    batch; a concrete function does not. It may be called from several threads.
+    batch; a compiled function does not. It may be called from several threads.
 
     Args:
         network: One input, one output.
@@ -33,24 +38,16 @@ def compile_network(
     """
     if layer is not None:
         network = keras.Model(network.input, network.get_layer(layer).output)
-
-    def forward(rows: tf.Tensor) -> tf.Tensor:
-        outputs = network(rows, training=False)
-        return tf.nn.softmax(outputs) if softmax else outputs
-
-    signature = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)
-    concrete = tf.function(forward, input_signature=[signature]).get_concrete_function()
+    run = compiled(network, softmax)
 
     def function(rows: np.ndarray) -> np.ndarray:
         parts = [rows[start : start + LARGEST] for start in range(0, max(1, len(rows)), LARGEST)]
-        return np.concatenate([_padded(concrete, part, smallest) for part in parts])
+        return np.concatenate([_padded(run, part, smallest) for part in parts])
 
     return function
 
 
-def _padded(
-    concrete: Callable[[tf.Tensor], tf.Tensor], rows: np.ndarray, smallest: int
-) -> np.ndarray:
+def _padded(run: Function, rows: np.ndarray, smallest: int) -> np.ndarray:
     """Runs a batch filled up with zeros to a power of two.
 
     Kernels for odd and for tiny sizes add in another order, which would let a result depend on
@@ -58,4 +55,4 @@ def _padded(
     """
     size = max(smallest, 1 << max(0, len(rows) - 1).bit_length())
     padding = [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1)
-    return concrete(tf.constant(np.pad(rows, padding), tf.float32)).numpy()[: len(rows)]
+    return run(np.pad(rows, padding).astype("float32", copy=False))[: len(rows)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from zoo.errors import RecipeError, did_you_mean, nearest
 from zoo.recipe import Recipe
 from zoo.training.engine import MultiPlayerModel
 from zoo.training.optimizers import build_optimizer, keras_class, make
+from zoo.training.precision import set_precision
 
 
 def build_networks(
@@ -125,7 +127,7 @@ def build_model(
         UnknownModelError: for an architecture or method that is not registered.
         RecipeError: for an option that nothing takes or that a part refuses.
     """
-    keras.utils.set_random_seed(recipe.seed)
+    _set_seed(recipe.seed)
     architecture = registry.architectures().get(recipe.architecture)
     context = {
         "input_shape": images.shape[1:],
@@ -134,6 +136,9 @@ def build_model(
         "std": np.std(images, axis=(0, 1, 2)).round(4).tolist(),
     }
     networks = build_networks(architecture, context, recipe.network)
+    if recipe.precision != "float32":
+        for network in networks.values():
+            set_precision(network, recipe.precision)
     method = recipe.method or {"name": architecture.method}
     if "name" not in method:
         raise RecipeError(f'method needs a name, such as {{"name": "{architecture.method}"}}')
@@ -147,9 +152,19 @@ def build_model(
         turns = sum(player in players for players in model.rounds)
         config = {**recipe.optimizer, **recipe.players.get(player, {})}
         optimizers[player] = build_optimizer(config, recipe.schedule, model.total_steps * turns)
-    model.compile(optimizers, steps_per_execution=recipe.steps_per_execution)
+    executed = recipe.steps_per_execution or model.default_steps_per_execution(steps_per_epoch)
+    model.compile(optimizers, steps_per_execution=executed)
     model.set_augmentation(build_augmentation(recipe, model))
     return model
+
+
+def _set_seed(seed: int) -> None:
+    """Decides what initializers and layers draw."""
+    if keras.backend.backend() == "tensorflow":
+        keras.utils.set_random_seed(seed)
+    else:
+        # They take their seeds from Python; Keras' function would import TensorFlow, too.
+        random.seed(seed)
 
 
 def build_augmentation(recipe: Recipe, model: MultiPlayerModel) -> Callable[[Any], Any] | None:

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +14,59 @@ import keras
 
 from zoo import files
 from zoo.errors import ZooError
+from zoo.runs import History, Run
+from zoo.training import distribution
 from zoo.training.checkpoint import save_checkpoint
-
-History = list[dict[str, float]]
 
 
 class Keeper(keras.callbacks.Callback):
     """Keeps a run: checkpoint and history after every epoch, or neither.
 
+    Of several processes one writes.
+
     Args:
-        folder: The run's folder.
-        history: One dictionary for each epoch that is done; grows as training goes on.
+        run: The run; its history and compile time grow as training goes on.
+        versions: Versions of the packages, for the checkpoint's record.
     """
 
-    def __init__(self, folder: Path, history: History) -> None:
+    def __init__(self, run: Run, versions: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self.folder = folder
-        self.history = history
-        self._began = 0.0
+        self.run = run
+        self.versions = dict(versions or {})
+        self._began = self._compiled = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
+        self._compiled = self.model.compile_seconds
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {key: float(value) for key, value in (logs or {}).items()}
         broken = [key for key, value in values.items() if not math.isfinite(value)]
         if broken:
-            kept = f"epoch {epoch} is kept" if epoch else "nothing was kept"
-            raise ZooError(f"{broken[0]} is {values[broken[0]]} in epoch {epoch + 1}; {kept}")
-        seconds = time.perf_counter() - self._began
-        self.history.append({"epoch": epoch + 1, **values, "seconds": round(seconds, 3)})
-        record = {"epoch": epoch + 1, "history": self.history}
-        save_checkpoint(self.folder / "checkpoint.npz", self.model, record)
-        files.write_text(self.folder / "history.csv", history_csv(self.history))
+            what = f"{broken[0]} is {values[broken[0]]} in epoch {epoch + 1}"
+            raise ZooError(f"{what}; {kept(epoch)}")
+        compiling = self.model.compile_seconds - self._compiled
+        if compiling and self.params.get("verbose"):
+            print(f"compiled in {compiling:.1f} s")
+        self.run.compile_seconds += compiling
+        seconds = time.perf_counter() - self._began - compiling
+        history = self.run.history
+        history.append({"epoch": epoch + 1, **values, "seconds": round(seconds, 3)})
+        if not distribution.is_chief():
+            return
+        record = {
+            "epoch": epoch + 1,
+            "history": history,
+            "compile_seconds": self.run.compile_seconds,
+            "versions": self.versions,
+        }
+        save_checkpoint(self.run.folder / "checkpoint.npz", self.model, record)
+        files.write_text(self.run.folder / "history.csv", history_csv(history))
+
+
+def kept(epochs: int) -> str:
+    """Says what is left of a training that broke off."""
+    return f"epoch {epochs} is kept" if epochs else "nothing was kept"
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -60,7 +81,8 @@ class SampleGrid(keras.callbacks.Callback):
         from zoo.images import image_grid, save_png
 
         images = self.model.sample(self.count)
-        save_png(self.folder / f"epoch_{epoch + 1:03}.png", image_grid(images))
+        if distribution.is_chief():
+            save_png(self.folder / f"epoch_{epoch + 1:03}.png", image_grid(images))
 
 
 def history_csv(history: History) -> str:

@@ -1,7 +1,8 @@
 """MultiPlayerModel: a training method is a game of players who take turns.
 
 A method says who learns, in which rounds, and what each player's loss is. This file holds what
-is the same on every backend; the step itself, with its gradients, is in `tensorflow_step.py`.
+is the same on every backend; the step itself, with its gradients and what feeds it, is in
+`tensorflow_step.py` and `jax_step.py`.
 """
 
 from __future__ import annotations
@@ -9,21 +10,27 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
+from keras.config import floatx
 
 from zoo.training.noise import CounterSeed
 from zoo.training.optimizers import PlayerOptimizers
-from zoo.training.tensorflow_step import TensorFlowStep
+from zoo.training.precision import set_precision
+
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    from zoo.training.tensorflow_step import TensorFlowStep as Step
+else:
+    from zoo.training.jax_step import JaxStep as Step
 
 Batch = dict[str, Any]
 Losses = dict[str, Any]
 
 
-class MultiPlayerModel(TensorFlowStep, keras.Model):
+class MultiPlayerModel(Step, keras.Model):
     """Base of every training method.
 
     A subclass sets `players`, `rounds` and `logged`, and writes `compute_losses`. Options of its
@@ -113,7 +120,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
     @property
     def progress(self) -> Any:
         """The share of the run that is done, a scalar in [0, 1]. Ramps are functions of it."""
-        return ops.clip(ops.cast(self.step, "float32") / self.total_steps, 0.0, 1.0)
+        return ops.clip(ops.cast(self.step, floatx()) / self.total_steps, 0.0, 1.0)
 
     # Compiling.
 
@@ -149,18 +156,16 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Puts the averaged weights in place of the raw ones for a while."""
-        swapped = [
-            (weight, np.asarray(weight.value), average)
-            for attribute, averages in self._averages.items()
-            for weight, average in zip(getattr(self, attribute).weights, averages, strict=True)
-        ]
-        for weight, _, average in swapped:
-            weight.assign(average)
+        swapped = {
+            attribute: values_of(getattr(self, attribute).weights) for attribute in self._averages
+        }
+        for attribute, averages in self._averages.items():
+            assign_all(getattr(self, attribute).weights, values_of(averages))
         try:
             yield
         finally:
-            for weight, raw, _ in swapped:
-                weight.assign(raw)
+            for attribute, raw in swapped.items():
+                assign_all(getattr(self, attribute).weights, raw)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`, with averaged weights where these are kept."""
@@ -191,10 +196,10 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
         ]
 
     def prepare_batch(self, batch: Batch, training: bool) -> Batch:
-        """Casts images to float32 and, in training, augments them."""
+        """Casts images to floats and, in training, augments them."""
         prepared = dict(batch)
         for key in self.images:
-            prepared[key] = ops.cast(batch[key], "float32")
+            prepared[key] = ops.cast(batch[key], floatx())
             if training and self._augment is not None:
                 prepared[key] = self._augment(prepared[key])
         return prepared
@@ -223,7 +228,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
 
     def finish_step(self) -> None:
         """Counts the step and moves the averages."""
-        done = ops.cast(self.step, "float32") + 1.0
+        done = ops.cast(self.step, floatx()) + 1.0
         for attribute, decay in self.ema.items():
             # A young average follows quickly: (1 + t) / (10 + t) until that reaches the decay.
             keep = ops.minimum(decay, (1.0 + done) / (10.0 + done))
@@ -241,7 +246,7 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
             aggregation="only_first_replica",
             name="average",
         )
-        average.assign(weight)
+        average.assign(values_of([weight])[0])
         return average
 
     # What comes out.
@@ -249,15 +254,14 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
     def published_networks(self) -> dict[str, keras.Model]:
         """Returns the networks that inference needs, with averaged weights where these are kept.
 
-        They are copies: training on does not change them.
+        They are copies in float32: training on does not change them.
         """
         copies = {}
         for attribute in self.published:
             network = getattr(self, attribute)
             copy = keras.models.clone_model(network)
-            source = self._averages.get(attribute, network.weights)
-            for target, value in zip(copy.weights, source, strict=True):
-                target.assign(value)
+            set_precision(copy, "float32")
+            assign_all(copy.weights, values_of(self._averages.get(attribute, network.weights)))
             copies[attribute] = copy
         return copies
 
@@ -299,3 +303,14 @@ class MultiPlayerModel(TensorFlowStep, keras.Model):
         model = cls(**values)
         model.total_steps = total_steps
         return model
+
+
+def values_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    """Copies values out of variables: JAX gives buffers away, so none may have two owners."""
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def assign_all(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    """Puts values into as many variables."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

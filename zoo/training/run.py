@@ -1,118 +1,74 @@
-"""A run: one training of one recipe in a folder of its own, which can be stopped and resumed."""
+"""From a run to a stored model: trained to its last epoch, measured, and kept with its card."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import fcntl
 import importlib.metadata
-import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from zoo import data, files, paths, registry, store
+from zoo import data, files, registry, store
+from zoo.backend import import_backend
 from zoo.card import Card
-from zoo.errors import CorruptModelError, RecipeError, ZooError
+from zoo.errors import RecipeError, ZooError
 from zoo.pipelines import make_pipeline, pipeline_of
 from zoo.recipe import Recipe
+from zoo.runs import History, Run, last_run, locked, new_run, runs_folder
+from zoo.training import distribution
 from zoo.training.build import build_model
-from zoo.training.callbacks import History, Keeper, SampleGrid, history_csv
-from zoo.training.checkpoint import load_checkpoint
+from zoo.training.callbacks import Keeper, SampleGrid, history_csv, kept
+from zoo.training.checkpoint import read_checkpoint, restore
 from zoo.training.engine import MultiPlayerModel
 
 
-@dataclasses.dataclass
-class Run:
-    """A training and what it left.
+def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
+    """Makes a run or finds the one to resume. Of several processes one does, the others follow.
 
     Args:
-        recipe: What was trained.
-        folder: Holds recipe.json, checkpoint.npz, history.csv and samples.
-        history: One dictionary of logged values for each epoch that is done.
-        model: The trained game, once `fit_run` has returned.
-        stored: Where the store keeps the result, once it does.
-    """
-
-    recipe: Recipe
-    folder: Path
-    history: History = dataclasses.field(default_factory=list)
-    model: MultiPlayerModel | None = None
-    stored: Path | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether every epoch is done and the result is stored."""
-        return (self.folder / "finished").is_file()
-
-
-def runs_folder(name: str) -> Path:
-    """Returns the folder that holds all runs of a recipe."""
-    return paths.home() / "runs" / name
-
-
-def new_run(recipe: Recipe) -> Run:
-    """Makes the folder of a new run."""
-    parent = runs_folder(recipe.name)
-    parent.mkdir(parents=True, exist_ok=True)
-    number = max((int(p.name) for p in parent.iterdir() if p.name.isdigit()), default=0) + 1
-    while True:
-        folder = parent / str(number)
-        try:
-            folder.mkdir()
-            break
-        except FileExistsError:
-            number += 1
-    files.write_text(folder / "recipe.json", recipe.to_json())
-    return Run(recipe, folder)
-
-
-def unfinished_runs(name: str) -> Iterator[Run]:
-    """Yields the runs of a recipe's name that are not finished, newest first.
-
-    A folder whose recipe cannot be read is left out: nothing could be resumed from it.
-    """
-    numbers = (int(path.name) for path in runs_folder(name).glob("*") if path.name.isdigit())
-    for number in sorted(numbers, reverse=True):
-        folder = runs_folder(name) / str(number)
-        try:
-            text = (folder / "recipe.json").read_text(encoding="utf-8")
-            run = Run(Recipe.from_dict(json.loads(text)), folder)
-        except (OSError, ValueError, RecipeError):
-            continue
-        if not run.finished:
-            yield run
-
-
-def last_run(name: str, recipe: Recipe | None = None) -> Run:
-    """Returns the newest run that is not finished.
-
-    Args:
-        name: The recipe's name.
-        recipe: If given, only a run of exactly this recipe.
+        recipe: What to train.
+        resume: Whether to take up its last unfinished run.
+        as_begun: Whether that run's own settings hold in place of the recipe's.
 
     Raises:
-        ZooError: when there is none.
-        RecipeError: when there are only runs of other settings.
+        ZooError, RecipeError: when there is nothing to resume, as `last_run` says; or when the
+            processes were not started alike.
     """
-    runs = list(unfinished_runs(name))
-    if not runs:
-        raise ZooError(f"there is no unfinished run of {name} to resume; train without --resume")
-    if recipe is None:
-        return runs[0]
-    for run in runs:
-        if run.recipe == recipe:
-            return run
-    raise RecipeError(
-        f"run {runs[0].folder.name} of {name} was begun with "
-        f"{_difference(runs[0].recipe, recipe)}; resume it with the same settings, or with none"
-    )
+    if distribution.process_count() > 1:
+        distribution.require_agreement(
+            {
+                "recipe": recipe.to_dict(),
+                "choice between a new run and --resume": [resume, as_begun],
+                "set of versions": versions(),
+                "data set": data.split_checksum(recipe.data.name, "train"),
+            }
+        )
+    begun = []
+
+    def begin() -> dict[str, Any]:
+        wanted = None if as_begun else recipe
+        run = last_run(recipe.name, wanted) if resume else new_run(recipe)
+        if recipe.backend not in (None, run.recipe.backend):
+            raise RecipeError(
+                f"run {run.folder.name} of {recipe.name} was begun on {run.recipe.backend}; "
+                f"it cannot go on on {recipe.backend}"
+            )
+        begun.append(run)
+        return run.recipe.to_dict()
+
+    settings = distribution.chief_decides(begin)
+    if begun:
+        return begun[0]
+    return Run(Recipe.from_dict(settings), runs_folder(recipe.name) / "written by process 0")
 
 
-def fit_run(run: Run, verbose: int | str = "auto", callbacks: Any = ()) -> Run:
+def fit_run(
+    run: Run, verbose: int | str = "auto", callbacks: Any = (), devices: int | None = None
+) -> Run:
     """Trains a run to its last epoch, from its checkpoint if it has one.
 
     The result does not depend on how often it was stopped on the way.
@@ -121,38 +77,104 @@ def fit_run(run: Run, verbose: int | str = "auto", callbacks: Any = ()) -> Run:
         run: From `new_run` or `last_run`.
         verbose: As for `keras.Model.fit`; "auto" is a bar on a terminal, else a line an epoch.
         callbacks: Further Keras callbacks.
+        devices: How many devices share each batch, on JAX; None is all there are.
 
     Raises:
         RecipeError: when the recipe cannot be trained.
-        ZooError: when another process trains this run, or a loss is not finite.
+        ZooError: when another process trains this run, a loss is not finite, the device's memory
+            is full, or one of several processes is gone.
     """
     recipe = run.recipe
-    with _lock(run.folder):
+    import_backend(recipe.backend)
+    chief = distribution.is_chief()
+    with (
+        locked(run.folder) if chief else contextlib.nullcontext(),
+        _explained(run),
+        distribution.data_parallel(recipe.batch_size, devices) as run.devices,
+    ):
         train, validation = training_arrays(recipe)
         steps = steps_per_epoch(recipe, len(train["image"]))
         classes = len(data.get(recipe.data.name).labels)
         model = build_model(recipe, train["image"], classes, steps)
-        checkpoint = run.folder / "checkpoint.npz"
-        if checkpoint.is_file():
-            run.history = load_checkpoint(checkpoint, model)["history"]
+        run.history = _take_up(run, model)
         done = len(run.history)
         if done < recipe.epochs:
-            from zoo.data.feed import evaluation_batches, training_batches
-
-            keeper = [Keeper(run.folder, run.history)]
+            keeper = [Keeper(run, versions())]
             grid = [SampleGrid(run.folder / "samples")] if model.draws_samples else []
             model.fit(
-                training_batches(train, recipe.batch_size, recipe.seed, done, recipe.epochs),
-                validation_data=evaluation_batches(validation, 500) if validation else None,
+                model.training_feed(train, recipe.batch_size, recipe.seed, done, recipe.epochs),
+                validation_data=(validation,) if validation else None,
+                validation_batch_size=500,
                 epochs=recipe.epochs,
                 initial_epoch=done,
                 steps_per_epoch=steps,
                 shuffle=False,
-                verbose=_verbosity(verbose),
+                verbose=_verbosity(verbose) if chief else 0,
                 callbacks=[*keeper, *grid, *callbacks],
             )
         run.model = model
     return run
+
+
+def _take_up(run: Run, model: MultiPlayerModel) -> History:
+    """Puts the state of a run's checkpoint, if it has one, into a model; returns the history."""
+    checkpoint = run.folder / "checkpoint.npz"
+    values = None
+
+    def read() -> History:
+        nonlocal values
+        if not checkpoint.is_file():
+            return []
+        values, record = read_checkpoint(checkpoint, model)
+        run.compile_seconds = record.get("compile_seconds", 0.0)
+        _tell_other_versions(record.get("versions", {}))
+        return record["history"]
+
+    history = distribution.chief_decides(read)
+    restore(model, values)
+    return history
+
+
+@contextlib.contextmanager
+def _explained(run: Run) -> Iterator[None]:
+    """Turns the errors of a device and of other processes into one line."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        if MultiPlayerModel.is_out_of_memory(error):
+            raise ZooError(
+                f"the memory of the device ({MultiPlayerModel.device()}) is full; "
+                f"{kept(len(run.history))}; choose a batch_size below {run.recipe.batch_size} "
+                "or a smaller network"
+            ) from error
+        if distribution.is_lost_process(error):
+            raise ZooError(
+                f"another process is gone; {kept(len(run.history))} by process 0; "
+                "start all processes again with --resume"
+            ) from error
+        raise
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what decides the result of a training to the last bit."""
+    backend = {"tensorflow": ["tensorflow"], "jax": ["jax", "jaxlib"]}[keras.backend.backend()]
+    return {name: importlib.metadata.version(name) for name in ("keras", *backend, "numpy")}
+
+
+def _tell_other_versions(begun: Mapping[str, str]) -> None:
+    changed = [
+        f"{name} {begun[name]}, now {version}"
+        for name, version in versions().items()
+        if begun.get(name, version) != version
+    ]
+    if changed:
+        print(
+            f"zoo: the run was begun with {'; '.join(changed)}; it goes on, "
+            "but may not end with the very weights of an unbroken run",
+            file=sys.stderr,
+        )
 
 
 def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
@@ -178,7 +200,7 @@ def steps_per_epoch(recipe: Recipe, examples: int) -> int:
         raise RecipeError(
             f"batch_size {recipe.batch_size} is above the {examples} training examples"
         )
-    if steps % recipe.steps_per_execution:
+    if steps % (recipe.steps_per_execution or 1):
         raise RecipeError(
             f"steps_per_execution {recipe.steps_per_execution} does not divide the {steps} steps "
             "of an epoch"
@@ -198,9 +220,9 @@ def publish(run: Run, root: Path | None = None) -> Run:
     assert run.model is not None, "publish takes what fit_run returned"
     networks = run.model.published_networks()
     card = make_card(run, networks)
-    with _lock(run.folder):
+    with locked(run.folder):
         # A kill may have come between storing the version and writing that down.
-        run.stored = _stored(card, root or store.roots()[0])
+        run.stored = store.find_equal(card, root or store.roots()[0])
         if run.stored is None:
             measured = evaluation.measure(make_pipeline(card, networks))
             extras = {
@@ -214,19 +236,6 @@ def publish(run: Run, root: Path | None = None) -> Run:
     return run
 
 
-def _stored(card: Card, root: Path) -> Path | None:
-    """Returns the version that holds this very run, if there is one."""
-    for path in (root / card.name).glob("*/card.json"):
-        try:
-            found = store.read_card(path.parent).training.get("checkpoint_sha256")
-        except CorruptModelError:
-            # Another version's damage; `zoo verify` reports it.
-            continue
-        if path.parent.name.isdigit() and found == card.training["checkpoint_sha256"]:
-            return path.parent
-    return None
-
-
 def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     """Writes down what a run made; metrics are added when they are measured."""
     recipe = run.recipe
@@ -235,6 +244,7 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     inputs, output = pipeline_of(architecture.task).describe(networks, dataset.labels)
     count = len(training_arrays(recipe)[0]["image"])
     seconds = sum(epoch["seconds"] for epoch in run.history)
+    compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}
     steps = count // recipe.batch_size * len(run.history)
     return Card(
         name=recipe.name,
@@ -257,32 +267,18 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
             "epochs": len(run.history),
             "seconds": round(seconds),
             "images_per_second": round(steps * recipe.batch_size / max(seconds, 1e-9)),
+            **compiling,
             "backend": keras.backend.backend(),
+            "device": MultiPlayerModel.device(),
+            "devices": run.devices,
             "checkpoint_sha256": files.sha256(run.folder / "checkpoint.npz"),
         },
         licence=dataset.licence,
-        versions={p: importlib.metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
+        versions=versions(),
     )
-
-
-def _difference(begun: Recipe, wanted: Recipe) -> str:
-    old, new = begun.to_dict(), wanted.to_dict()
-    changed = [f"{key}={old[key]!r}, not {new[key]!r}" for key in old if old[key] != new[key]]
-    return "; ".join(changed)
 
 
 def _verbosity(verbose: int | str) -> int | str:
     if verbose != "auto":
         return verbose
     return 1 if sys.stdout.isatty() else 2
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Holds a run for this process; the system lets go of it however the process ends."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ZooError(f"another process is training {folder}") from error
-        yield

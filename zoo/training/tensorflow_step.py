@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
+
+from zoo.data.feed import shuffled_batches
+from zoo.data.split import Arrays
 
 if TYPE_CHECKING:
     from zoo.training.engine import MultiPlayerModel
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
 
 class TensorFlowStep:
     """`train_step` and `test_step` for `MultiPlayerModel` under `fit` and `evaluate`."""
+
+    compile_seconds = 0.0  # Tracing is part of the first step here.
 
     def train_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
         self._round = 0
@@ -38,6 +44,42 @@ class TensorFlowStep:
             return step
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
         return step + replica * tf.constant(1 << 26, tf.int32)
+
+    @staticmethod
+    def is_out_of_memory(error: Exception) -> bool:
+        """Returns whether an error says that the device's memory is full."""
+        return isinstance(error, tf.errors.ResourceExhaustedError)
+
+    @staticmethod
+    def default_steps_per_execution(steps: int) -> int:
+        """Returns how many of an epoch's steps run in one call where the recipe leaves it open."""
+        return 1
+
+    @staticmethod
+    def device() -> str:
+        """Returns the kind of device that trains, in words."""
+        found = tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("CPU")
+        details = tf.config.experimental.get_device_details(found[0])
+        return str(details.get("device_name", found[0].device_type.lower()))
+
+    def training_feed(
+        self, arrays: Arrays, batch_size: int, seed: int, first_epoch: int, last_epoch: int
+    ) -> tf.data.Dataset:
+        """Returns what `fit` takes for the epochs `first_epoch` up to, not including, `last_epoch`.
+
+        Batches are gathered and prefetched in the graph.
+        """
+
+        def batches() -> Iterator[np.ndarray]:
+            for epoch in shuffled_batches(arrays, batch_size, seed, first_epoch, last_epoch):
+                yield from epoch
+
+        signature = tf.TensorSpec((batch_size,), tf.int64)
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+        tensors = {key: tf.constant(value) for key, value in arrays.items()}
+        return dataset.map(
+            lambda chosen: {key: tf.gather(value, chosen) for key, value in tensors.items()}
+        ).prefetch(tf.data.AUTOTUNE)
 
 
 def _play_round(model: MultiPlayerModel, batch: Any, players: Sequence[str]) -> None:

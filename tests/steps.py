@@ -1,0 +1,42 @@
+"""One step of a game outside `fit`, the same on every backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.training.engine import MultiPlayerModel
+
+
+def values(variables: list[Any]) -> list[np.ndarray]:
+    """Copies the values of variables."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def train_once(model: MultiPlayerModel, batch: dict[str, Any]) -> dict[str, Any]:
+    """Runs `train_step` on a batch and returns its logs; the model has moved."""
+    return _run(model, model.train_step, batch, with_optimizer=True)
+
+
+def test_once(model: MultiPlayerModel, batch: dict[str, Any]) -> dict[str, Any]:
+    """Runs `test_step` on a batch and returns its logs."""
+    return _run(model, model.test_step, batch, with_optimizer=False)
+
+
+test_once.__test__ = False  # type: ignore[attr-defined]
+
+
+def _run(model: MultiPlayerModel, step: Any, batch: Any, with_optimizer: bool) -> dict[str, Any]:
+    if keras.backend.backend() == "tensorflow":
+        return step(batch)
+    groups = [model.trainable_variables, model.non_trainable_variables]
+    groups += [model.optimizer.variables] if with_optimizer else []
+    groups += [model.metrics_variables]
+    state = [[variable.value for variable in group] for group in groups]
+    logs, state = step(state, batch)
+    for group, new in zip(groups, state, strict=True):
+        for variable, value in zip(group, new, strict=True):
+            variable.assign(value)
+    return logs
