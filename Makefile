@@ -30,8 +30,8 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k store -x")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 jax: $(STAMP) ## Run the battery and the engine's tests on JAX, and those of both backends
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not full and not browser" \
-	    tests/test_battery.py tests/test_backends.py tests/training tests/tools $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not full and not browser" -n 2 --dist loadfile \
+	    tests/test_battery.py tests/test_backends.py tests/training $(PYTEST_ARGS)
 
 full: $(STAMP) ## Run the tests on full data sets; ZOO_TEST_DATA is a folder with the archives
 	$(BIN)/python -m pytest -m full $(PYTEST_ARGS)

@@ -60,19 +60,23 @@ def durations(what: str, seconds: Mapping[str, list[float]]) -> list[Row]:
 
 
 def merged(repetitions: Sequence[Sequence[Row]]) -> list[Row]:
-    """Joins rows of several measurements of the same thing: the median of their medians."""
+    """Joins rows of several measurements: the median of the medians, the widest spread."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in itertools.chain.from_iterable(repetitions):
         groups.setdefault((row.what, row.side), []).append(row)
     return [
-        _row(what, side, [row.value for row in rows], rows[0].unit) if len(rows) > 1 else rows[0]
-        for (what, side), rows in groups.items()
+        dataclasses.replace(
+            rows[0],
+            value=statistics.median(row.value for row in rows),
+            spread=max(row.spread for row in rows),
+        )
+        for rows in groups.values()
     ]
 
 
 def _row(what: str, side: str, values: list[float], unit: str) -> Row:
     spread = 0.0
-    if len(values) > 2:
+    if len(values) > 3:
         low, _, high = statistics.quantiles(values, n=4)
         spread = (high - low) / 2
     return Row(what, side, statistics.median(values), unit, spread)

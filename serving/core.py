@@ -32,7 +32,7 @@ from serving.schemas import (
     ModelMetric,
 )
 from serving.settings import Settings
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import InvalidInputError
 
 TASKS = ("classification", "generation")

@@ -20,7 +20,7 @@ from serving.batching import Batcher, Function, in_blocks
 from serving.metrics import Metrics
 from serving.settings import Settings
 from zoo import store
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
 
 if TYPE_CHECKING:

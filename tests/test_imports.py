@@ -111,6 +111,14 @@ def test_what_answers_at_once_loads_no_framework(statement: str) -> None:
     assert not modules_loaded_by(statement) & HEAVY
 
 
+def test_no_module_hides_a_public_name() -> None:
+    """Importing `zoo.x` sets `zoo.x`; were that a public function too, it would be gone."""
+    import zoo
+
+    modules = {path.stem for path in (ROOT / "zoo").iterdir()}
+    assert not modules & set(zoo.__all__)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_declaring_a_family_loads_no_framework(family: str) -> None:
     path = ROOT / "zoo" / "models" / family / "__init__.py"
@@ -161,7 +169,9 @@ def test_building_blocks_import_no_models_engine_or_pipelines() -> None:
 
 
 def test_the_light_core_imports_nothing_above_it() -> None:
-    core = [ROOT / "zoo" / f"{n}.py" for n in ("errors", "files", "paths", "recipe", "card")]
+    core = [
+        ROOT / "zoo" / f"{n}.py" for n in ("errors", "files", "paths", "recipe", "cards", "runs")
+    ]
     above = ("zoo.models", "zoo.training", "zoo.pipelines", "zoo.api", "zoo.cli", "zoo.runtime")
     assert not offenders(core, *above, *HEAVY, "numpy")
     light = [ROOT / "zoo" / f"{n}.py" for n in ("registry", "store", "api", "report")]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import InvalidInputError
 from zoo.latents import slerp
 from zoo.models.cnn.resnet import resnet20

@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo
 from zoo import paths, registry, store
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.cli import main
 from zoo.images import encode_png
 from zoo.pipelines import Classifier, Generator

@@ -38,6 +38,5 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     value = getattr(importlib.import_module(_WHERE[name]), name)
-    # `zoo.card` is a function and a module; importing the module must not hide the function.
     globals()[name] = value
     return value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry, store
 from zoo.backend import import_backend
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
 from zoo.runs import last_run
 

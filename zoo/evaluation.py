@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import data, report, store
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 from zoo.errors import UnknownModelError
 from zoo.metrics import classification
 from zoo.metrics.frechet import frechet_distance

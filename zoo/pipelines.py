@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import InvalidInputError, UnknownModelError
 from zoo.images import image_grid
 from zoo.inputs import image_rows

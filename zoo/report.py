@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 
 if TYPE_CHECKING:
     import numpy as np

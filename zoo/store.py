@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import files, paths
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
 from zoo.registry import natural_sort
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 from zoo.errors import CorruptModelError, UnknownModelError
 from zoo.inputs import image_rows
 from zoo.latents import draw_latents, slerp

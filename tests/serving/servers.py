@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from zoo import store
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 
 NAME = "mlp.mnist"
 

@@ -17,7 +17,7 @@ from tests.store.common import (
     rewrite_card,
 )
 from zoo import store
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import CorruptModelError
 
 

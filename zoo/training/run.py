@@ -14,7 +14,7 @@ import keras
 
 from zoo import data, files, registry, store
 from zoo.backend import import_backend
-from zoo.card import Card
+from zoo.cards import Card
 from zoo.errors import RecipeError, ZooError
 from zoo.pipelines import make_pipeline, pipeline_of
 from zoo.recipe import Recipe

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zoo.card import Card, Metric
+from zoo.cards import Card, Metric
 from zoo.errors import CorruptModelError
 
 
