@@ -32,23 +32,12 @@ def check(coordinator: str, processes: int, process: int) -> None:
         )
 
 
-def train(
-    work: Callable[[], int],
-    backend: str | None,
-    coordinator: str,
-    processes: int,
-    process: int,
-    timeout: float,
-) -> int:
-    """Joins the other processes in a child process, does the work there, and waits for its end.
+def train(work: Callable[[], int], coordinator: str) -> int:
+    """Does the work in a child process, waits for its end, and says in one line why it broke off.
 
     Args:
-        work: Returns an exit code.
-        backend: That of the recipe; it must be one that can do this.
-        coordinator: `host:port` of process 0.
-        processes: How many there are.
-        process: Which one this is.
-        timeout: Seconds to wait for the others.
+        work: Joins the other processes, trains, and returns an exit code.
+        coordinator: `host:port` of process 0, for the message.
 
     Returns:
         The exit code.
@@ -60,7 +49,7 @@ def train(
         os.close(read)
         os.dup2(write, 2)
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-        _leave(lambda: _joined(work, backend, coordinator, processes, process, timeout))
+        _leave(work)
     os.close(write)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     # Ctrl-C reaches the child, too, which says what is kept.
@@ -77,23 +66,6 @@ def train(
         )
         return 2
     return 128 - code
-
-
-def _joined(
-    work: Callable[[], int],
-    backend: str | None,
-    coordinator: str,
-    processes: int,
-    process: int,
-    timeout: float,
-) -> int:
-    from zoo.backend import import_backend
-
-    import_backend(backend)
-    from zoo.training import distribution
-
-    distribution.join(coordinator, processes, process, timeout)
-    return work()
 
 
 def _leave(work: Callable[[], int]) -> None:

@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo import data, registry
+    from zoo.backend import import_backend
     from zoo.cli import together
     from zoo.errors import InvalidInputError
 
@@ -71,9 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
             "several processes need --coordinator, --processes and --process together"
         )
     together.check(*parts)
-    return together.train(
-        lambda: _train(arguments, recipe), recipe.backend, *parts, arguments.join_timeout
-    )
+
+    def join_and_train() -> int:
+        import_backend(recipe.backend)
+        from zoo.training import distribution
+
+        distribution.join(*parts, arguments.join_timeout)
+        return _train(arguments, recipe)
+
+    return together.train(join_and_train, arguments.coordinator)
 
 
 def _train(arguments: argparse.Namespace, recipe: Recipe) -> int:

@@ -102,7 +102,7 @@ def data_parallel(batch_size: int, devices: int | None = None) -> Iterator[int]:
     found = keras.distribution.list_devices()
     count = len(found) if devices is None else devices
     if not 1 <= count <= len(found):
-        raise InvalidInputError(f"there are {len(found)} devices ({found[0]}, …), got {devices}")
+        raise InvalidInputError(f"devices must be 1 to {len(found)} here, got {devices}")
     if process_count() > 1 and count != len(found):
         raise InvalidInputError(f"several processes use all {len(found)} devices, got {devices}")
     if batch_size % count:
