@@ -17,7 +17,8 @@ from tests.steps import train_once
 from zoo.errors import RecipeError
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
 from zoo.training.noise import CounterSeed
-from zoo.training.optimizers import PlayerOptimizers, build_optimizer, build_schedule
+from zoo.training.optimizers import PlayerOptimizers, build_optimizer
+from zoo.training.schedules import build_schedule
 
 
 def line(name: str) -> keras.Model:
@@ -259,6 +260,24 @@ def test_schedules_follow_their_formulas() -> None:
     steps = build_schedule(0.1, {"name": "step", "at": [0.5, 0.75]}, 100)
     assert [round(float(steps(s)), 6) for s in (10, 60, 90)] == [0.1, 0.01, 0.001]
     assert build_schedule(0.1, {}, 100) == 0.1
+    falling = build_schedule(0.1, {"name": "exponential", "final": 0.01}, 100)
+    assert [float(falling(s)) for s in (0, 50, 100)] == pytest.approx([0.1, 0.01, 0.001])
+    inverse = build_schedule(0.1, {"name": "inverse_time", "decay": 3.0}, 100)
+    assert [float(inverse(s)) for s in (0, 100)] == pytest.approx([0.1, 0.025])
+    cycles = build_schedule(0.1, {"name": "triangular", "cycles": 2, "low": 0.2}, 100)
+    expected = [0.02, 0.06, 0.1, 0.02, 0.1, 0.02]
+    assert [float(cycles(s)) for s in (0, 12.5, 25, 50, 75, 100)] == pytest.approx(expected)
+    one = build_schedule(0.1, {"name": "one_cycle", "peak": 0.5, "low": 0.1, "final": 0.0}, 100)
+    expected = [0.01, 0.055, 0.1, 0.05, 0.0]
+    assert [float(one(s)) for s in (0, 25, 50, 75, 100)] == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_schedule_serialises() -> None:
+    schedule = build_schedule(0.1, {"name": "one_cycle"}, 50)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert [float(copy(s)) for s in range(0, 60, 7)] == [
+        float(schedule(s)) for s in range(0, 60, 7)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -269,6 +288,12 @@ def test_schedules_follow_their_formulas() -> None:
         ({"name": "Adam", "learning_rate": -1.0}, {}, "must be a positive number, got -1.0"),
         ({"name": "Adam", "beta1": 0.5}, {}, "no option 'beta1'; did you mean beta_1"),
         ({"name": "Adam"}, {"name": "cosin"}, "did you mean cosine"),
+        ({"name": "Adam"}, {"name": "triangular", "cycles": 0}, "cycles must be at least 1, got 0"),
+        (
+            {"name": "Adam"},
+            {"name": "one_cycle", "peak": 2},
+            "schedule.peak is a share",
+        ),
         ({"name": "Adam"}, {"name": "cosine", "warm": 1}, "no option 'warm'; did you mean warmup"),
     ],
 )

@@ -14,7 +14,8 @@ from zoo import registry
 from zoo.errors import RecipeError, did_you_mean, nearest
 from zoo.recipe import Recipe
 from zoo.training.engine import MultiPlayerModel
-from zoo.training.optimizers import build_optimizer, keras_class, make
+from zoo.training.optimizers import build_optimizer
+from zoo.training.options import keras_class, make
 from zoo.training.precision import set_precision
 
 

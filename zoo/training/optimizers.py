@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from zoo.errors import RecipeError, did_you_mean, nearest
+from zoo.errors import RecipeError
+from zoo.training.options import keras_class, make
+from zoo.training.schedules import build_schedule
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -112,87 +112,3 @@ def build_optimizer(
         raise RecipeError(f"optimizer.learning_rate must be a positive number, got {rate!r}")
     options["learning_rate"] = build_schedule(float(rate), schedule, total_steps)
     return make(optimizer_class, options, "optimizer")
-
-
-def build_schedule(rate: float, config: Mapping[str, Any], total_steps: int) -> Any:
-    """Builds a learning rate that runs over `total_steps`.
-
-    `{}` is a constant. `cosine` rises linearly over the share `warmup` of the run and falls to
-    `final` times the rate (Loshchilov and Hutter 2017, eq. 5, one cycle). `linear` falls in a
-    straight line from the share `start` on. `step` multiplies by `factor` at the shares `at`.
-    """
-    if not config:
-        return rate
-    options = dict(config)
-    for option, value in options.items():
-        if option in ("warmup", "start", "final") and not 0 <= value <= 1:
-            raise RecipeError(f"schedule.{option} is a share from 0 to 1, got {value}")
-    builders: dict[str, Callable[..., Any]] = {"cosine": _cosine, "linear": _linear, "step": _step}
-    name = options.pop("name", None)
-    if name not in builders:
-        near = did_you_mean(nearest(str(name), builders))
-        raise RecipeError(f"schedule.name must be {', '.join(builders)}, got {name!r}{near}")
-    return make(functools.partial(builders[name], rate, total_steps), options, "schedule")
-
-
-def _cosine(rate: float, steps: int, warmup: float = 0.0, final: float = 0.0) -> Any:
-    rising = round(warmup * steps)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if rising else rate,
-        decay_steps=max(1, steps - rising),
-        alpha=final,
-        warmup_target=rate if rising else None,
-        warmup_steps=rising,
-    )
-
-
-def _linear(rate: float, steps: int, start: float = 0.0, final: float = 0.0) -> Any:
-    return LinearDecay(rate, round(start * steps), steps, final)
-
-
-def _step(rate: float, steps: int, at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Any:
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [round(share * steps) for share in at], [rate * factor**k for k in range(len(at) + 1)]
-    )
-
-
-@keras.saving.register_keras_serializable("zoo")
-class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Constant up to the step `start`, then linear to `final` times the rate at `stop`."""
-
-    def __init__(self, rate: float, start: int, stop: int, final: float = 0.0) -> None:
-        self.rate, self.start, self.stop, self.final = rate, start, stop, final
-
-    def __call__(self, step: Any) -> Any:
-        ops = keras.ops
-        position = (ops.cast(step, "float32") - self.start) / max(1, self.stop - self.start)
-        return self.rate * (1 - (1 - self.final) * ops.clip(position, 0.0, 1.0))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"rate": self.rate, "start": self.start, "stop": self.stop, "final": self.final}
-
-
-def make(factory: Any, options: Mapping[str, Any], where: str) -> Any:
-    """Calls `factory(**options)`; an option it does not take or refuses raises `RecipeError`."""
-    known = inspect.signature(factory).parameters
-    for option in options:
-        if option not in known:
-            near = did_you_mean(nearest(option, known))
-            raise RecipeError(f"{where} has no option {option!r}{near}")
-    try:
-        return factory(**options)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"{where}: {error}") from error
-
-
-def keras_class(module: Any, name: str, base: type, kind: str) -> type:
-    """Finds a Keras class by its name, in any case."""
-    classes = {
-        key.lower(): value
-        for key, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, base) and value is not base
-    }
-    if str(name).lower() not in classes:
-        near = did_you_mean(nearest(str(name).lower(), classes))
-        raise RecipeError(f"unknown {kind} {name!r}{near}")
-    return classes[str(name).lower()]
