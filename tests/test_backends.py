@@ -83,9 +83,8 @@ def state(path: Path) -> tuple[list[np.ndarray], dict[str, float]]:
 def test_one_step_is_the_same_on_both_backends(steps: tuple[Path, str], name: str) -> None:
     """From the same weights, batch and noise: losses, weights, averages, optimizers.
 
-    Rounding decides which side of its kink a ReLU is on here and there, and with it 1e-3 of a
-    gradient. So in float32 the losses agree to 1e-4; that what is left in the state is rounding is
-    shown in float64, in which all of it does.
+    Rounding grows on its way back through a deep network. So in float32 the losses agree to 1e-4;
+    that what is left in the state is rounding is shown in float64, in which all of it does.
     """
     folder, precision = steps
     before, _ = state(folder / f"{name}.start.npz")
