@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -128,7 +127,7 @@ def build_model(
         UnknownModelError: for an architecture or method that is not registered.
         RecipeError: for an option that nothing takes or that a part refuses.
     """
-    _set_seed(recipe.seed)
+    keras.utils.set_random_seed(recipe.seed)
     architecture = registry.architectures().get(recipe.architecture)
     context = {
         "input_shape": images.shape[1:],
@@ -157,15 +156,6 @@ def build_model(
     model.compile(optimizers, steps_per_execution=executed)
     model.set_augmentation(build_augmentation(recipe, model))
     return model
-
-
-def _set_seed(seed: int) -> None:
-    """Decides what initializers and layers draw."""
-    if keras.backend.backend() == "tensorflow":
-        keras.utils.set_random_seed(seed)
-    else:
-        # They take their seeds from Python; Keras' function would import TensorFlow, too.
-        random.seed(seed)
 
 
 def build_augmentation(recipe: Recipe, model: MultiPlayerModel) -> Callable[[Any], Any] | None:

@@ -19,7 +19,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.backend import quietly
 from zoo.data.split import Arrays
 from zoo.errors import InvalidInputError, RecipeError, ZooError
 
@@ -53,9 +52,8 @@ def join(coordinator: str, count: int, index: int, timeout: float = 300.0) -> No
         sys.stderr.flush()
         os._exit(2)
 
-    # Joining seeds Keras if nobody has, and with it TensorFlow where that is installed.
-    with quietly():
-        keras.utils.set_random_seed(0)
+    # Otherwise Keras has the processes agree on a seed; a recipe sets its own in any case.
+    keras.utils.set_random_seed(0)
     timer = threading.Timer(timeout, give_up)
     timer.daemon = True
     timer.start()
