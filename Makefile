@@ -27,7 +27,7 @@ serve: $(STAMP) ## Serve the shipped models and the page on http://127.0.0.1:300
 	@exec $(BIN)/zoo serve --host $(HOST) --port $(PORT)
 
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k store -x")
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 jax: $(STAMP) ## Run the battery and the engine's tests on JAX, and those of both backends
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not full and not browser" -n 2 --dist loadfile \

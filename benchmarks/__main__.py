@@ -1,4 +1,4 @@
-"""python -m benchmarks: every measurement, one table.
+"""python -m benchmarks: every measurement of speed, one table; by name also the longer ones.
 
 Run it on a machine that does nothing else. `--quick` only shows that it works.
 """
@@ -13,17 +13,20 @@ import sys
 
 from benchmarks.measure import Row
 
-PARTS = ("startup", "inference", "training", "requests")
+PARTS = ("startup", "inference", "training", "resnet", "requests")
+# These take long and are run only when they are named.
+LONG = ("transfer",)
 
 
 def main() -> int:
+    known = (*PARTS, *LONG)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="few repetitions")
     arguments = parser.parse_args()
-    unknown = [part for part in arguments.parts if part not in PARTS]
+    unknown = [part for part in arguments.parts if part not in known]
     if unknown:
-        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(known)}")
 
     from zoo.backend import import_backend
     from zoo.report import markdown_table

@@ -2,7 +2,7 @@
 
 - No test touches the user's folders. `$ZOO_HOME` is an empty folder of its own for each test.
 - `sample_home`: the test's own `$ZOO_HOME`, in which mnist and fashion_mnist are prepared with 512
-  training and 256 test images each. A test may change it.
+  training and 256 test images each, cifar10 with 96 and twice 40. A test may change it.
 - `shared_sample_home`: one such folder for the whole session, for fixtures that train once for
   many tests. While a test uses it, directly or through a fixture, `$ZOO_HOME` points to it.
 """
@@ -41,7 +41,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 SAMPLES = Path(__file__).parent / "data"
-SAMPLE_NAMES = ("mnist", "fashion_mnist")
+SAMPLE_NAMES = ("mnist", "fashion_mnist", "cifar10")
 
 
 def load_sample(name: str, split: str) -> dict[str, np.ndarray]:
@@ -52,6 +52,7 @@ def load_sample(name: str, split: str) -> dict[str, np.ndarray]:
 
 def write_sample_home(home: Path) -> Path:
     """Writes the samples as prepared data sets, in the form that `zoo.data.prepare` gives them."""
+    from zoo.data.catalogue import get
     from zoo.data.prepare import arrays_checksum
 
     for name in SAMPLE_NAMES:
@@ -59,7 +60,7 @@ def write_sample_home(home: Path) -> Path:
         folder.mkdir(parents=True)
         record: dict[str, object] = {"name": name}
         digests = {}
-        for split in ("train", "test"):
+        for split in get(name).splits:
             arrays = load_sample(name, split)
             np.savez(folder / f"{split}.npz", **arrays)  # type: ignore[arg-type]
             digests[split] = arrays_checksum(arrays)

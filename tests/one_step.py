@@ -26,6 +26,7 @@ from keras.config import floatx
 from tests.steps import train_once
 from zoo import registry
 from zoo.recipe import Recipe
+from zoo.training.augmentation import further_arrays
 from zoo.training.build import build_model
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.engine import MultiPlayerModel
@@ -63,6 +64,7 @@ def fed_noise() -> Iterator[None]:
 def build(recipe: Recipe) -> tuple[MultiPlayerModel, dict[str, np.ndarray]]:
     """Returns a recipe's game and a batch of real images."""
     arrays = training_arrays(recipe)[0]
+    arrays |= further_arrays(recipe, len(arrays["image"]))
     model = build_model(recipe, arrays["image"], 10, steps_per_epoch=2)
     return model, {key: value[:BATCH] for key, value in arrays.items()}
 

@@ -18,10 +18,11 @@ from zoo import registry, store
 from zoo.data.feed import shuffled_batches
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import last_run, new_run
+from zoo.training.augmentation import further_arrays
 from zoo.training.build import build_model
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.engine import MultiPlayerModel
-from zoo.training.run import fit_run, publish, training_arrays
+from zoo.training.run import fit_run, make_card, training_arrays
 
 BATCH = 16
 
@@ -43,7 +44,8 @@ class Game:
     def __init__(self, architecture: str) -> None:
         self.architecture = registry.architectures().get(architecture)
         self.recipe = small_recipe(architecture)
-        self.arrays = training_arrays(self.recipe)[0]
+        arrays = training_arrays(self.recipe)[0]
+        self.arrays = {**arrays, **further_arrays(self.recipe, len(arrays["image"]))}
         self.model = self.build()
         self.batch = {key: value[:BATCH] for key, value in self.arrays.items()}
 
@@ -172,8 +174,8 @@ def test_what_is_published_is_stored_and_loads_equal(game: Game, tmp_path: Path)
     run = new_run(game.recipe)
     run.model, run.history = game.model, [{"epoch": 1, "loss": 1.0, "seconds": 1.0}]
     save_checkpoint(run.folder / "checkpoint.npz", game.model, {"history": run.history})
-    stored = publish(run, root=tmp_path).stored
-    assert stored is not None and stored.parent == tmp_path / game.recipe.name
+    stored = store.save(make_card(run, networks), networks, root=tmp_path)
+    assert stored.parent == tmp_path / game.recipe.name
     card, loaded = store.load(stored)
     assert card.parameters == {name: network.count_params() for name, network in networks.items()}
     for name, network in networks.items():

@@ -49,18 +49,41 @@ def test_text_is_written_as_it_is() -> None:
     assert "none stated — “free”" in make_card().to_json()
 
 
+def test_a_card_made_before_costs_were_measured_is_read() -> None:
+    data = {key: value for key, value in make_card().to_dict().items() if key != "costs"}
+    assert Card.from_dict(data).costs == {}
+
+
+def test_a_numbered_card_says_how_to_measure_that_very_version() -> None:
+    metrics = [
+        Metric("accuracy", 0.9, "test", 10, f"zoo evaluate {command}")
+        for command in ("mlp.mnist", "mlp.mnist@1", "mlp.mnist@1 --data usps", "mlp.mnist-kd")
+    ]
+    card = make_card(metrics=tuple(metrics)).numbered(7)
+    assert card.version == 7
+    assert [m.command for m in card.metrics] == [
+        "zoo evaluate mlp.mnist@7",
+        "zoo evaluate mlp.mnist@7",
+        "zoo evaluate mlp.mnist@7 --data usps",
+        "zoo evaluate mlp.mnist-kd",
+    ]
+
+
 def test_metrics_and_labels_are_found() -> None:
     card = make_card()
     accuracy = card.metric("accuracy")
     assert accuracy is not None
     assert (accuracy.value, accuracy.split, accuracy.n) == (0.9312, "test", 10_000)
     assert card.metric("fd") is None
+    assert card.metric("accuracy", "test") is accuracy
+    assert card.metric("accuracy", "official") is None
     assert card.labels == list("0123456789")
     assert make_card(output={"shape": [28, 28, 1]}).labels == []
 
 
 @pytest.mark.parametrize(
-    "field", [f for f in make_card().to_dict() if f not in ("version", "created", "sha256")]
+    "field",
+    [f for f in make_card().to_dict() if f not in ("version", "created", "sha256", "costs")],
 )
 def test_a_missing_field_is_no_card(field: str) -> None:
     data = {key: value for key, value in make_card().to_dict().items() if key != field}

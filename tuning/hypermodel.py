@@ -54,7 +54,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
     def build(self, hp: keras_tuner.HyperParameters) -> MultiPlayerModel:
         recipe = self.recipe(hp)
-        classes = len(data.get(recipe.data.name).labels)
+        classes = len(data.labels(recipe.data))
         # Sets the recipe's seed, so whatever a trial drew before has no influence.
         return build_model(recipe, self.training["image"], classes, self.steps(recipe))
 

@@ -64,6 +64,14 @@ def mlp(hp: keras_tuner.HyperParameters, recipe: Recipe) -> Recipe:
     return recipe.override(settings | _rates(hp, recipe) | _smoothing(hp, recipe))
 
 
+@register("softmax_regression")
+@register("linear_regression")
+@register("perceptron")
+def linear(hp: keras_tuner.HyperParameters, recipe: Recipe) -> Recipe:
+    """The optimizer's rates; one layer of weights has nothing else."""
+    return recipe.override(_rates(hp, recipe))
+
+
 @register("cnn")
 def cnn(hp: keras_tuner.HyperParameters, recipe: Recipe) -> Recipe:
     """The optimizer's rates, label smoothing, and how far images are moved about."""

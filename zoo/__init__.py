@@ -13,8 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import card, evaluate, list_models, load, train
+    from zoo.api import card, cross_validate, evaluate, list_models, load, train
     from zoo.errors import ZooError
+    from zoo.networks import features_of
     from zoo.recipe import Recipe
     from zoo.training.build import create
 
@@ -25,13 +26,26 @@ _WHERE = {
     "ZooError": "zoo.errors",
     "card": "zoo.api",
     "create": "zoo.training.build",
+    "cross_validate": "zoo.api",
     "evaluate": "zoo.api",
+    "features_of": "zoo.networks",
     "list_models": "zoo.api",
     "load": "zoo.api",
     "train": "zoo.api",
 }
 
-__all__ = ["Recipe", "ZooError", "card", "create", "evaluate", "list_models", "load", "train"]
+__all__ = [
+    "Recipe",
+    "ZooError",
+    "card",
+    "create",
+    "cross_validate",
+    "evaluate",
+    "features_of",
+    "list_models",
+    "load",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,12 +12,14 @@ from zoo import registry, store
 from zoo.backend import import_backend
 from zoo.cards import Card, Metric
 from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
-from zoo.runs import last_run
+from zoo.runs import last_run, recipe_of
+from zoo.transfer import POLICY, parent_size, transferred
 
 if TYPE_CHECKING:
     from zoo.pipelines import Pipeline
     from zoo.recipe import Recipe
     from zoo.runs import Run
+    from zoo.training.folds import Folds
 
 
 def list_models(
@@ -93,16 +95,29 @@ def _hint(name: str | Path) -> Iterator[None]:
         raise
 
 
-def evaluate(name: str | Path) -> tuple[Metric, ...]:
-    """Measures a stored model again, on the test split of the data on its card."""
+def evaluate(name: str | Path, data: str | None = None) -> tuple[Metric, ...]:
+    """Measures a stored model again, on the test splits of the data on its card.
+
+    Args:
+        name: As for `load`.
+        data: For a classifier, another prepared data set with as many classes to measure it on.
+
+    Raises:
+        UnknownModelError, CorruptModelError: as for `load`.
+        DataUnavailableError: when the data set is not prepared.
+        InvalidInputError: for a data set that does not fit the model.
+    """
     from zoo import evaluation
 
-    return evaluation.evaluate(name).metrics
+    return evaluation.evaluate(name, data).metrics
 
 
 def train(
     recipe: str | Recipe,
     *,
+    data: str | Path | None = None,
+    from_model: str | None = None,
+    transfer: str | None = None,
     resume: bool = False,
     root: Path | None = None,
     verbose: int | str = "auto",
@@ -112,7 +127,12 @@ def train(
     """Trains a recipe, measures the result and stores it as a new version.
 
     Args:
-        recipe: The name of a registered recipe, or a recipe.
+        recipe: The name of a registered recipe, or a recipe; with `data` also an architecture.
+        data: Images to train on in place of the recipe's: a prepared data set, a folder of class
+            folders, a CSV, an npz; `zoo.data.own.prepare` says more of them.
+        from_model: A stored model of the same architecture to begin from.
+        transfer: With it, what is taken and learns on: `scratch`, `freeze`, `finetune`, which is
+            the default, or `hybrid:STAGE`; `zoo.transfer.transferred` says more of them.
         resume: Continue its last unfinished run; for a name without overrides, with the settings
             it was begun with. The result equals that of an unbroken run.
         root: Where to store the result; by default `$ZOO_HOME/models`.
@@ -130,7 +150,16 @@ def train(
         DataUnavailableError: when its data set is not prepared.
         ZooError: when its backend cannot be used, memory is full, or another process is gone.
     """
-    chosen = registry.recipes().get(recipe) if isinstance(recipe, str) else recipe
+    if transfer is not None and from_model is None:
+        raise InvalidInputError("transfer needs from_model, a stored model to begin from")
+    if data is not None:
+        from zoo.own_recipe import recipe_on
+
+        recipe = recipe_on(recipe, data, parent_size(from_model) if from_model else None)
+    if from_model is not None:
+        recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
+        recipe = transferred(recipe, from_model, transfer or POLICY)
+    chosen = recipe_of(recipe, resume) if isinstance(recipe, str) else recipe
     as_begun = resume and isinstance(recipe, str) and not set(overrides) - {"backend"}
     chosen = chosen.override(overrides)
     backend = chosen.backend
@@ -143,3 +172,41 @@ def train(
     run = fit_run(begin_run(chosen, resume, as_begun), verbose=verbose, devices=devices)
     distribution.leave()
     return publish(run, root=root) if distribution.is_chief() else run
+
+
+def cross_validate(
+    recipe: str | Recipe,
+    folds: int = 5,
+    *,
+    resume: bool = False,
+    verbose: int | str = "auto",
+    devices: int | None = None,
+    **overrides: Any,
+) -> Folds:
+    """Trains a classifier's recipe once for each fold of the training split.
+
+    Nothing is stored in the store of models, and no test split is read.
+
+    Args:
+        recipe: The name of a registered recipe, or a recipe.
+        folds: How many; each is held out once.
+        resume: Take up the last unfinished cross-validation with these settings; folds that are
+            done are not trained again.
+        verbose: As for `train`.
+        devices: As for `train`.
+        **overrides: As for `train`.
+
+    Returns:
+        The accuracy (`values`) and the loss (`losses`) on each fold, with the accuracies' `mean`
+        and sample `deviation`.
+
+    Raises:
+        InvalidInputError: for a number of folds that the examples do not allow.
+        RecipeError, DataUnavailableError, ZooError: as for `train`.
+    """
+    chosen = registry.recipes().get(recipe) if isinstance(recipe, str) else recipe
+    chosen = chosen.override(overrides)
+    import_backend(chosen.backend)
+    from zoo.training.folds import fit_folds
+
+    return fit_folds(chosen, folds, resume=resume, verbose=verbose, devices=devices)

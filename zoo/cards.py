@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,10 @@ class Card:
             validation and saving included; sha256 of the checkpoint that it ended with.
         licence: Terms of the training data.
         versions: Versions of the packages it was made with.
+        costs: What an answer of a classifier costs: `flops` of one image, `latency_ms` of one and
+            `images_per_second` of many, on which `device`, `processor` and how many `threads`; and
+            `bytes`, `{network: size of its file}`, which the store gives. Times are a machine's,
+            so nothing compares them.
         version: Number of the version; the store gives it.
         created: UTC time, ISO 8601.
         sha256: `{file: hexadecimal digest}` of every file beside the card; the store gives it.
@@ -71,6 +76,7 @@ class Card:
     training: dict[str, Any]
     licence: str
     versions: dict[str, str]
+    costs: dict[str, Any] = dataclasses.field(default_factory=dict)
     version: int = 0
     created: str = ""
     sha256: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -80,9 +86,21 @@ class Card:
         """Class names in the order of the scores; empty where there are none."""
         return list(self.output.get("labels", []))
 
-    def metric(self, name: str) -> Metric | None:
-        """Returns the first metric of this name, or None."""
-        return next((metric for metric in self.metrics if metric.name == name), None)
+    def metric(self, name: str, split: str | None = None) -> Metric | None:
+        """Returns the first metric of this name, on this split if one is given, or None."""
+        found = (m for m in self.metrics if m.name == name and split in (None, m.split))
+        return next(found, None)
+
+    def numbered(self, version: int) -> Card:
+        """Returns the card as that of a version, which its metrics' commands then name."""
+        plain = re.compile(rf"zoo evaluate {re.escape(self.name)}(@\d+)?(?= |$)")
+        metrics = tuple(
+            dataclasses.replace(
+                m, command=plain.sub(f"zoo evaluate {self.name}@{version}", m.command)
+            )
+            for m in self.metrics
+        )
+        return dataclasses.replace(self, version=version, metrics=metrics)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -36,11 +36,12 @@ class RecipeError(ZooError):
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Returns up to `count` known names close to `name`, best first."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
-    starts = [other for other in names if name and other.startswith(name) and other not in close]
-    return (close + starts)[:count]
+    """Returns up to `count` known names close to `name` in any case, best first."""
+    names = {other.lower(): other for other in known}
+    typed = name.lower()
+    close = difflib.get_close_matches(typed, names, n=count, cutoff=0.5)
+    starts = [other for other in names if typed and other.startswith(typed) and other not in close]
+    return [names[other] for other in (close + starts)[:count]]
 
 
 def did_you_mean(near: list[str]) -> str:

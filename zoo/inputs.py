@@ -46,7 +46,7 @@ def _parts(image: Any, shape: Sequence[int]) -> list[np.ndarray]:
     if isinstance(image, np.ndarray):
         return _split(image, shape)
     if isinstance(image, str | Path | bytes):
-        return [_decode(image)]
+        return [decode(image)]
     if hasattr(image, "convert") and hasattr(image, "size"):
         return [_pixels(image)]
     if isinstance(image, list | tuple):
@@ -106,8 +106,12 @@ def _scale(array: np.ndarray) -> np.ndarray:
     return pixels * 255 if high <= 1 else pixels
 
 
-def _decode(image: str | Path | bytes) -> np.ndarray:
-    """Reads a file or encoded bytes."""
+def decode(image: str | Path | bytes) -> np.ndarray:
+    """Reads a file or encoded bytes, in their own size: float32 (height, width, 1 or 3), 0 to 255.
+
+    Raises:
+        InvalidInputError: for what cannot be read, caused by what Pillow says of it.
+    """
     from PIL import Image, UnidentifiedImageError
 
     what = str(image) if isinstance(image, str | Path) else "this"

@@ -126,11 +126,20 @@ class Classifier(Pipeline):
         ]
 
     def features(self, images: Any) -> np.ndarray:
-        """Returns float32 (n, d): the last layer before the logits."""
+        """Returns float32 (n, d): the last layer before the logits.
+
+        Raises:
+            InvalidInputError: when the network has no layer `features`, as an ensemble has none.
+        """
         if self._features is None:
             from zoo.runtime import compile_network
 
-            self._features = compile_network(self.networks["network"], layer="features")
+            network = self.networks["network"]
+            if not any(layer.name == "features" for layer in network.layers):
+                raise InvalidInputError(
+                    f"{self.card.name}@{self.card.version} has no layer named features"
+                )
+            self._features = compile_network(network, layer="features")
         return self._features(self.rows(images))
 
 

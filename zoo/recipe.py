@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.errors import RecipeError, did_you_mean, nearest
+from zoo.transfer import check_transfer
 
 BACKENDS = ("tensorflow", "jax")
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "onednn_bfloat16")
+ENSEMBLES = ("bagging", "samme")
 NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+(-[a-z0-9_]+)*")
 
 
@@ -25,11 +27,16 @@ class DataSpec:
         name: Name of a data set, as `zoo data list` shows it.
         validation: Examples cut from the train split for validation, 0 for none.
         limit: Use only this many training examples, for quick tries; None for all.
+        classes: Learn these classes only, named 0, 1, … in this order; None for all.
+        per_class: Train on so many examples of each class; those of a smaller number are among
+            those of a larger one. None for all.
     """
 
     name: str
     validation: int = 0
     limit: int | None = None
+    classes: list[int] | None = None
+    per_class: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +64,17 @@ class Recipe:
         steps_per_execution: Steps run in one call of the compiled function; None leaves it to
             the backend and the device.
         backend: The Keras backend, `tensorflow` or `jax`; None for the one in use.
-        precision: `float32`, or `mixed_bfloat16` to compute in bfloat16 with float32 weights.
+        precision: `float32`; `mixed_bfloat16` to compute in bfloat16 with float32 weights; or
+            `onednn_bfloat16`, where TensorFlow chooses the operations that do so, for processors
+            with bfloat16 instructions.
+        early_stopping: When to stop before the last epoch, as `{"monitor": "val_loss", "patience":
+            10}`: after so many epochs without a better value. What is stored is the best epoch.
+            `{}` trains to the last and stores that.
+        transfer: The stored model to begin from and what of it learns, as
+            `{"from": "resnet20.cifar10", "policy": "hybrid", "stage": "stage2", "rate": 0.1}`;
+            `zoo.transfer.transferred` says what there is. `{}` for fresh weights.
+        ensemble: How several such models become one, as `{"name": "bagging", "members": 5}`;
+            `zoo.training.ensembles` says what there is. `{}` for a single model.
         lineage: Where the recipe came from, such as a search; empty for a registered one.
     """
 
@@ -79,6 +96,9 @@ class Recipe:
     steps_per_execution: int | None = None
     backend: str | None = None
     precision: str = "float32"
+    early_stopping: dict[str, Any] = dataclasses.field(default_factory=dict)
+    transfer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    ensemble: dict[str, Any] = dataclasses.field(default_factory=dict)
     lineage: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,8 +124,16 @@ class Recipe:
                 raise RecipeError(f"{field} must be {' or '.join(known)}, got {value!r}")
         if self.data.validation < 0:
             raise RecipeError(f"data.validation must be 0 or more, got {self.data.validation}")
-        if self.data.limit is not None and self.data.limit < 1:
-            raise RecipeError(f"data.limit must be at least 1, got {self.data.limit}")
+        for field in ("limit", "per_class"):
+            value = getattr(self.data, field)
+            if value is not None and value < 1:
+                raise RecipeError(f"data.{field} must be at least 1, got {value}")
+        classes = self.data.classes
+        if classes is not None and not (
+            all(type(one) is int and one >= 0 for one in classes)
+            and len(set(classes)) == len(classes) > 1
+        ):
+            raise RecipeError(f"data.classes must be two or more different labels, got {classes}")
         if not 0 <= self.seed < 2**32:
             raise RecipeError(f"seed must be 0 to 2^32 - 1, got {self.seed}")
         for network, decay in self.ema.items():
@@ -114,6 +142,9 @@ class Recipe:
         for part in self.augmentation:
             if not isinstance(part, dict) or "name" not in part:
                 raise RecipeError(f'augmentation needs {{"name": …}} dictionaries, got {part!r}')
+        _check_early_stopping(self)
+        check_transfer(self.transfer)
+        _check_ensemble(self.ensemble)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the recipe as plain data that `from_dict` reads back."""
@@ -143,6 +174,42 @@ class Recipe:
         for path, value in pairs:
             _assign(data, path, value)
         return Recipe.from_dict(data)
+
+
+def _check_early_stopping(recipe: Recipe) -> None:
+    stopping = recipe.early_stopping
+    if not stopping:
+        return
+    if set(stopping) != {"monitor", "patience"}:
+        raise RecipeError(
+            f"early_stopping needs monitor and patience and nothing else, got {', '.join(stopping)}"
+        )
+    monitor, patience = stopping["monitor"], stopping["patience"]
+    if not isinstance(monitor, str) or not monitor.startswith("val_"):
+        raise RecipeError(
+            f"early_stopping.monitor is a value of the validation split such as val_loss, "
+            f"got {monitor!r}"
+        )
+    if type(patience) is not int or patience < 1:
+        raise RecipeError(f"early_stopping.patience must be at least 1, got {patience!r}")
+    if not recipe.data.validation:
+        raise RecipeError("early_stopping needs a validation split; set data.validation")
+
+
+def _check_ensemble(ensemble: dict[str, Any]) -> None:
+    if not ensemble:
+        return
+    members = ensemble.get("members")
+    if (
+        set(ensemble) != {"name", "members"}
+        or ensemble["name"] not in ENSEMBLES
+        or type(members) is not int
+        or members < 2
+    ):
+        raise RecipeError(
+            f"ensemble needs a name, {' or '.join(ENSEMBLES)}, and a number of members, 2 or more; "
+            f"got {ensemble!r}"
+        )
 
 
 def parse_setting(setting: str) -> tuple[str, Any]:

@@ -38,6 +38,9 @@ class Architecture:
             classifier also `classes`, and the options of the network as keywords.
         method: Name of the default training method.
         summary: One line for listings.
+        method_options: Options of the default method, where its own defaults do not fit.
+        alias: Another name, with a colon and taken in any case, such as `keras:VGG16`. What has
+            one is listed by it, and only where the pattern has a colon as well.
     """
 
     name: str
@@ -47,6 +50,13 @@ class Architecture:
     networks: dict[str, str]
     method: str
     summary: str = ""
+    method_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    alias: str = ""
+
+    @property
+    def default_method(self) -> dict[str, Any]:
+        """What a recipe without a method is trained with, in the form of its `method`."""
+        return {"name": self.method, **self.method_options}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,26 +74,44 @@ class Catalogue(Generic[Item]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, Item] = {}
+        self._aliases: dict[str, str] = {}  # as it is written: the name
 
-    def add(self, name: str, item: Item) -> Item:
-        """Adds an item. Raises ValueError when the name is taken."""
+    def add(self, name: str, item: Item, alias: str = "") -> Item:
+        """Adds an item, under an alias too. Raises ValueError when the name is taken."""
         if name in self._items:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         self._items[name] = item
+        if alias:
+            self._aliases[alias] = name
         return item
 
     def get(self, name: str) -> Item:
         """Returns the item of this name, or raises `UnknownModelError` with near names."""
-        if name not in self._items:
-            raise UnknownModelError(name, self._items, kind=self.kind)
-        return self._items[name]
+        known = self._by_alias(name) or name
+        if known not in self._items:
+            others = self._aliases if ":" in name else self._items
+            raise UnknownModelError(name, others, kind=self.kind)
+        return self._items[known]
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Returns the names that match a shell wildcard, in natural order."""
-        return natural_sort(name for name in self._items if fnmatch.fnmatchcase(name, pattern))
+        """Returns the names that match a shell wildcard, in natural order.
+
+        With a colon in the pattern these are aliases, whatever their case. Else they are the names
+        of what has none.
+        """
+        if ":" in pattern:
+            found = [a for a in self._aliases if fnmatch.fnmatchcase(a.lower(), pattern.lower())]
+            return natural_sort(found)
+        shown = self._items.keys() - self._aliases.values()
+        return natural_sort(name for name in shown if fnmatch.fnmatchcase(name, pattern))
+
+    def _by_alias(self, name: str) -> str | None:
+        if ":" not in name:
+            return None
+        return next((n for a, n in self._aliases.items() if a.lower() == name.lower()), None)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._items
+        return name in self._items or self._by_alias(str(name)) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
@@ -97,7 +125,7 @@ _recipes: Catalogue[Recipe] = Catalogue("recipe")
 def register(*items: Any) -> None:
     """Adds architectures, methods and recipes to the registry. A taken name raises ValueError."""
     for item in items:
-        _catalogue_of(item).add(item.name, item)
+        _catalogue_of(item).add(item.name, item, getattr(item, "alias", ""))
 
 
 def _catalogue_of(item: Any) -> Catalogue[Any]:

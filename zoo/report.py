@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _PICTURES = {
     "samples.png": "Samples from the seeds 0, 1, 2, …, none chosen",
     "confusion.png": "Confusion matrix on the test split",
+    "calibration.png": "Reliability diagram on the test split: accuracy by confidence",
+    "errors.png": "The most confident errors on the test split: the true label, then the answer",
     "history.png": "Training",
 }
 _USE = {
@@ -38,21 +40,29 @@ def card_readme(card: Card, folder: Path) -> str:
         for m in card.metrics
     ]
     lines += [markdown_table(["metric", "value", "split", "n", "command", "note"], rows), ""]
+    if card.costs:
+        lines += ["## Costs", "", markdown_table(["", ""], costs_rows(card.costs)), ""]
+    training = dict(card.training)
+    members = training.pop("members", [])
+    if members:
+        table = markdown_table(list(members[0]), [[str(v) for v in m.values()] for m in members])
+        lines += ["## Members", "", table, ""]
     facts = [
         ["task", card.task],
         ["input", _describe(card.input)],
         ["output", _describe(card.output)],
         ["parameters", ", ".join(f"{n} {count:,}" for n, count in card.parameters.items())],
         ["training data", _describe(card.data)],
-        ["training", _describe(card.training)],
+        ["training", _describe(training)],
         ["licence of the data", card.licence],
         ["versions", _describe(card.versions)],
         ["created", card.created],
     ]
     if card.labels:
         facts.insert(3, ["labels", ", ".join(card.labels)])
-    if card.recipe.get("lineage"):
-        facts.append(["lineage", _describe(card.recipe["lineage"])])
+    for origin in ("transfer", "lineage"):
+        if card.recipe.get(origin):
+            facts.append([origin, _describe(card.recipe[origin])])
     lines += ["## Facts", "", markdown_table(["", ""], facts), ""]
     recipe = json.dumps(card.recipe, indent=2, ensure_ascii=False)
     lines += ["## Recipe", "", "```json", recipe, "```", ""]
@@ -65,7 +75,9 @@ def models_table(cards: Sequence[Card]) -> str:
     rows = []
     for card in cards:
         measured = ", ".join(
-            f"{m.name} {format_value(m)}" for m in card.metrics if not m.name.endswith("_floor")
+            f"{m.name} {format_value(m)}"
+            for m in card.metrics
+            if not m.name.endswith("_floor") and not m.name.startswith("accuracy_")
         )
         minutes = card.training["seconds"] / 60
         rows.append(
@@ -94,9 +106,24 @@ def stored_lines(card: Card, folder: Path) -> list[str]:
 
 def format_value(metric: Metric) -> str:
     """Formats a metric's value: shares in percent, others with four digits."""
-    if metric.name.startswith("accuracy"):
+    if "accuracy" in metric.name:
         return f"{100 * metric.value:.2f}%"
     return f"{metric.value:.4g}"
+
+
+def costs_rows(costs: Mapping[str, Any]) -> list[list[str]]:
+    """Returns a card's costs as lines of a table: what, how much."""
+    rows = []
+    if "flops" in costs:
+        rows.append(["FLOPs of one image", f"{costs['flops']:,} (2 for each multiply-add)"])
+    if "bytes" in costs:
+        sizes = [f"{name} {size / 1e6:.2f} MB" for name, size in costs["bytes"].items()]
+        rows.append(["size of the stored networks", ", ".join(sizes)])
+    if "latency_ms" in costs:
+        where = f"{costs['device']}, {costs['threads']} threads, {costs['processor']}"
+        rows.append(["latency of one image", f"{costs['latency_ms']:.2f} ms ({where})"])
+        rows.append(["in batches of 32", f"{costs['images_per_second']:,} images/s"])
+    return rows
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -138,11 +165,55 @@ def confusion_png(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
     return _png(figure)
 
 
+def calibration_png(counts: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> bytes:
+    """Draws a reliability diagram from what `calibration_curve` returns.
+
+    Args:
+        counts: Rows in each bin (bins,).
+        confidence: Their mean confidence.
+        right: Their accuracy.
+    """
+    import numpy as np
+
+    figure, axes = _figure(4.5, 4.2)
+    bins = len(counts)
+    centres = (np.arange(bins) + 0.5) / bins
+    used = counts > 0
+    axes.bar(centres, counts / counts.sum(), width=0.9 / bins, label="share of images", alpha=0.4)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.plot(confidence[used], right[used], "o-", label="accuracy")
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(loc="upper left")
+    return _png(figure)
+
+
+def errors_png(images: np.ndarray, captions: Sequence[str], columns: int = 5) -> bytes:
+    """Draws images in rows of `columns`, each under its caption.
+
+    Args:
+        images: uint8 (n, height, width, 1 or 3), one at least.
+        captions: One for each image, of two lines.
+        columns: Images in a row.
+    """
+    from matplotlib.figure import Figure
+
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.6 * columns, 1.9 * rows), layout="constrained")
+    for place, (image, caption) in enumerate(zip(images, captions, strict=True), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.imshow(
+            image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255
+        )
+        axes.set_title(caption, fontsize=8)
+        axes.set_axis_off()
+    return _png(figure)
+
+
 def history_png(history: Sequence[dict[str, float]]) -> bytes:
     """Draws every logged value against the epoch, losses apart from shares."""
     import numpy as np
 
-    names = [name for name in history[0] if name not in ("epoch", "seconds")]
+    names = [name for name in history[0] if name not in ("epoch", "seconds", "member")]
     losses = [name for name in names if "loss" in name]
     groups = [group for group in (losses, [n for n in names if n not in losses]) if group]
     figure, axes = _figure(4.5 * len(groups), 3.2, columns=len(groups))

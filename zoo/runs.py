@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo import files, paths
+from zoo import files, paths, registry
 from zoo.backend import backend_name
 from zoo.errors import RecipeError, ZooError
 from zoo.recipe import Recipe
+from zoo.transfer import pinned
 
 if TYPE_CHECKING:
     from zoo.training.engine import MultiPlayerModel
@@ -33,6 +34,7 @@ class Run:
         stored: Where the store keeps the result, once it does.
         devices: How many devices trained it.
         compile_seconds: What of the time went into compiling.
+        members: Of an ensemble, what was measured of each member.
     """
 
     recipe: Recipe
@@ -42,6 +44,7 @@ class Run:
     stored: Path | None = None
     devices: int = 1
     compile_seconds: float = 0.0
+    members: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -55,14 +58,37 @@ def runs_folder(name: str) -> Path:
 
 
 def resolved(recipe: Recipe) -> Recipe:
-    """Returns the recipe with a backend: its own or, where it names none, this process's."""
+    """Returns the recipe with all that a run must know for good.
+
+    That is a backend: its own or, where it names none, this process's; and a version of the model
+    that it begins from, as `pinned` says.
+    """
+    recipe = pinned(recipe)
     return recipe if recipe.backend else recipe.override({"backend": backend_name()})
 
 
-def new_run(recipe: Recipe) -> Run:
-    """Makes the folder of a new run."""
+def recipe_of(name: str, resume: bool = False) -> Recipe:
+    """Returns the registered recipe of a name.
+
+    Args:
+        name: The recipe's name.
+        resume: Take that of the name's last unfinished run where none is registered, as none is
+            for a user's own images.
+
+    Raises:
+        UnknownModelError: where there is none, with near names.
+    """
+    if resume and name not in registry.recipes():
+        begun = next(unfinished_runs(name), None)
+        if begun is not None:
+            return begun.recipe
+    return registry.recipes().get(name)
+
+
+def new_run(recipe: Recipe, parent: Path | None = None) -> Run:
+    """Makes the folder of a new run, in `parent` or, by default, among the recipe's runs."""
     recipe = resolved(recipe)
-    parent = runs_folder(recipe.name)
+    parent = parent or runs_folder(recipe.name)
     parent.mkdir(parents=True, exist_ok=True)
     number = max((int(p.name) for p in parent.iterdir() if p.name.isdigit()), default=0) + 1
     while True:
@@ -76,14 +102,15 @@ def new_run(recipe: Recipe) -> Run:
     return Run(recipe, folder)
 
 
-def unfinished_runs(name: str) -> Iterator[Run]:
-    """Yields the runs of a recipe's name that are not finished, newest first.
+def unfinished_runs(name: str, parent: Path | None = None) -> Iterator[Run]:
+    """Yields the unfinished runs of a recipe's name, or those in `parent`, newest first.
 
     A folder whose recipe cannot be read is left out: nothing could be resumed from it.
     """
-    numbers = (int(path.name) for path in runs_folder(name).glob("*") if path.name.isdigit())
+    parent = parent or runs_folder(name)
+    numbers = (int(path.name) for path in parent.glob("*") if path.name.isdigit())
     for number in sorted(numbers, reverse=True):
-        folder = runs_folder(name) / str(number)
+        folder = parent / str(number)
         try:
             text = (folder / "recipe.json").read_text(encoding="utf-8")
             run = Run(resolved(Recipe.from_dict(json.loads(text))), folder)
@@ -93,18 +120,19 @@ def unfinished_runs(name: str) -> Iterator[Run]:
             yield run
 
 
-def last_run(name: str, recipe: Recipe | None = None) -> Run:
+def last_run(name: str, recipe: Recipe | None = None, parent: Path | None = None) -> Run:
     """Returns the newest run that is not finished.
 
     Args:
         name: The recipe's name.
         recipe: If given, only a run of exactly this recipe.
+        parent: The folder to look in, by default that of the recipe's runs.
 
     Raises:
         ZooError: when there is none.
         RecipeError: when there are only runs of other settings.
     """
-    runs = list(unfinished_runs(name))
+    runs = list(unfinished_runs(name, parent))
     if not runs:
         raise ZooError(f"there is no unfinished run of {name} to resume; train without --resume")
     if recipe is None:

@@ -195,9 +195,11 @@ def save(
             if name in taken or not _FILE.fullmatch(name):
                 raise InvalidInputError(f"a file to store needs a plain, free name, got {name!r}")
             (work / name).write_bytes(content)
+        sizes = {name: (work / f"{name}.keras").stat().st_size for name in networks}
         card = dataclasses.replace(
             card,
             networks={name: f"{name}.keras" for name in networks},
+            costs={**card.costs, "bytes": sizes},
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         return _publish(work, card)
@@ -283,7 +285,7 @@ def _publish(work: Path, card: Card) -> Path:
         # A numbered folder without a card is no version, but its number is taken all the same.
         taken = [int(path.name) for path in parent.iterdir() if _VERSION.fullmatch(path.name)]
         number = max([0, *versions(card.name), *taken]) + 1
-        numbered = dataclasses.replace(card, version=number)
+        numbered = card.numbered(number)
         (work / "README.md").write_text(card_readme(numbered, work), encoding="utf-8")
         digests = {p.name: files.sha256(p) for p in sorted(work.iterdir()) if p.name != "card.json"}
         numbered = dataclasses.replace(numbered, sha256=digests)

@@ -100,9 +100,12 @@ def test_show_prints_cards_recipes_and_architectures(
     assert main(["show", "mlp.fashion_mnist", "--json"]) == 0
     card = json.loads(capsys.readouterr().out)
     assert card["recipe"]["epochs"] == 2
-    assert {metric["name"] for metric in card["metrics"]} == {"accuracy", "nll", "ece"}
+    names = [metric["name"] for metric in card["metrics"]]
+    assert names[:4] == ["accuracy", "nll", "ece", "corruption_accuracy"]
+    assert card["costs"]["flops"] == 2 * (784 * 512 + 512 * 256 + 256 * 10)
     assert main(["show", "mlp.fashion_mnist"]) == 0
-    assert "| accuracy |" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| accuracy |" in shown and "| latency of one image |" in shown
     assert main(["show", "mlp.fashion_mnist", "--recipe"]) == 0
     assert json.loads(capsys.readouterr().out)["epochs"] > 2
     assert main(["show", "dcgan"]) == 0
@@ -161,6 +164,11 @@ def test_create_saves_an_untrained_model(tmp_path: Path) -> None:
 
     assert main(["create", "mlp", "--set", "units=[8]", "-o", str(tmp_path / "m.keras")]) == 0
     assert keras.saving.load_model(tmp_path / "m.keras").output_shape == (None, 10)
+    assert main(["create", "mlp", "--no-head", "-o", str(tmp_path / "m.keras")]) == 0
+    assert keras.saving.load_model(tmp_path / "m.keras").output_shape == (None, 128)
+    names = ["stage1", "features"]
+    assert main(["create", "resnet20", "--features", *names, "-o", str(tmp_path / "m.keras")]) == 0
+    assert set(keras.saving.load_model(tmp_path / "m.keras").output) == set(names)
     assert main(["create", "dcgan", "-o", str(tmp_path / "g.keras")]) == 0
     assert (tmp_path / "g-generator.keras").is_file()
     assert (tmp_path / "g-discriminator.keras").is_file()
@@ -256,7 +264,9 @@ def test_a_training_killed_and_resumed_equals_an_unbroken_one(
     with np.load(runs / "1" / "checkpoint.npz") as a, np.load(runs / "2" / "checkpoint.npz") as b:
         state = [key for key in a.files if key != "record"]
         assert all(np.array_equal(a[key], b[key]) for key in state)
-    assert store.read_card(unbroken).metrics == store.read_card(resumed).metrics
+    one_card, other_card = store.read_card(unbroken), store.read_card(resumed)
+    measured = [[(m.name, m.value) for m in card.metrics] for card in (one_card, other_card)]
+    assert measured[0] == measured[1]
     # Weights are equal to the byte inside the stored networks too.
     one, other = (store.load(folder)[1] for folder in (unbroken, resumed))
     for left, right in zip(one["network"].weights, other["network"].weights, strict=True):

@@ -1,13 +1,13 @@
 """Makes the committed samples of the test data from prepared data sets.
 
-    zoo data prepare mnist && zoo data prepare fashion_mnist
+    zoo data prepare mnist fashion_mnist cifar10
     python tests/data/make_samples.py
 
 Each sample has the same number of images of every class, or one more of the first few classes,
 chosen with a fixed seed and kept in their original order. The split is the original one: a test
-image of a sample is a test image of the data set. `<name>.npz` holds `train_image`,
-`train_label`, `test_image` and `test_label`, and `train_index` and `test_index`, the positions in
-the full split, with which a reader can check where each image came from.
+image of a sample is a test image of the data set. `<name>.npz` holds for each split, such as
+`train`, `train_image`, `train_label` and `train_index`, the positions in the full split, with which
+a reader can check where each image came from.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ import numpy as np
 
 from zoo.data import load
 
-NAMES = ("mnist", "fashion_mnist")
-COUNTS = {"train": 512, "test": 256}
+COUNTS = {
+    "mnist": {"train": 512, "test": 256},
+    "fashion_mnist": {"train": 512, "test": 256},
+    "cifar10": {"train": 96, "heldout": 40, "official_1000": 40},
+}
 SEED = 31
 
 
@@ -36,9 +39,9 @@ def balanced_indices(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def main() -> None:
-    for name in NAMES:
+    for name, counts in COUNTS.items():
         sample = {}
-        for split, count in COUNTS.items():
+        for split, count in counts.items():
             arrays = load(name, split)
             chosen = balanced_indices(arrays["label"], count, SEED)
             sample[f"{split}_image"] = arrays["image"][chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from zoo.errors import DataUnavailableError
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 SAMPLES = Path(__file__).parents[1] / "data"
+SAMPLES_OF = [path.stem for path in sorted(SAMPLES.glob("*.npz"))]
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +61,9 @@ def test_the_data_sets_do_not_mix() -> None:
     assert 55 < clothes["image"].mean() < 90
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(
+    ("name", "split"), [(name, split) for name in SAMPLES_OF for split in data.get(name).splits]
+)
 def test_the_committed_samples_come_from_it(name: str, split: str) -> None:
     arrays = data.load(name, split)
     with np.load(SAMPLES / f"{name}.npz", allow_pickle=False) as sample:
@@ -86,3 +89,28 @@ def test_the_folder_of_another_data_set_is_refused(
     with pytest.raises(DataUnavailableError, match="is not the published one"):
         data.prepare("mnist", full_source / "fashion_mnist")
     assert not data.is_prepared("mnist")
+
+
+def test_cifar10_is_in_its_original_order() -> None:
+    """Written out again as the archive has it, each batch has the published MD5."""
+    from zoo.data.builders.cifar10 import BATCH_MD5
+
+    train, heldout = data.load("cifar10", "train"), data.load("cifar10", "heldout")
+    for number, md5 in enumerate(BATCH_MD5):
+        arrays = heldout if number == 4 else train
+        part = slice(0, 10_000) if number == 4 else slice(number * 10_000, (number + 1) * 10_000)
+        planes = arrays["image"][part].transpose(0, 3, 1, 2).reshape(10_000, 3072)
+        records = np.column_stack([arrays["label"][part].astype(np.uint8), planes])
+        assert hashlib.md5(records.tobytes(), usedforsecurity=False).hexdigest() == md5
+
+
+@pytest.mark.parametrize("script", ["bangla", "devanagari", "telugu"])
+def test_cmaterdb_is_of_its_own_script(script: str, full_source: Path) -> None:
+    """The three have archives of the same names."""
+    archive = full_source / "cmaterdb" / f"{script}-numerals" / "testing-images.npz"
+    with np.load(archive, allow_pickle=False) as original:
+        images, labels = original["images"], original["labels"]
+    arrays = data.load(f"cmaterdb_{script}", "test")
+    ours = sorted(map(bytes, arrays["image"].reshape(len(images), -1)))
+    assert ours == sorted(map(bytes, images.reshape(len(images), -1)))
+    np.testing.assert_array_equal(np.bincount(arrays["label"]), np.bincount(labels.astype(int)))

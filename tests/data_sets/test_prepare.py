@@ -35,7 +35,7 @@ def message_of(caught: pytest.ExceptionInfo[DataUnavailableError]) -> str:
 def test_every_data_set_is_what_it_says(name: str) -> None:
     dataset = data.get(name)
     assert dataset.name == name
-    assert set(dataset.splits) >= {"train", "test"}
+    assert set(dataset.splits) >= {"train", *dataset.tests}
     assert len(set(dataset.labels)) == len(dataset.labels) > 1
     assert len(dataset.shape) == 3
     assert dataset.licence and dataset.citation and dataset.archives
@@ -43,10 +43,10 @@ def test_every_data_set_is_what_it_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_is_as_tensorflow_datasets_has_it(name: str, tmp_path: Path) -> None:
-    import tensorflow_datasets as tfds
+    from zoo.data.tfds_bridge import builder_of
 
     dataset = data.get(name)
-    builder = tfds.builder(name, data_dir=tmp_path)
+    builder = builder_of(dataset, tmp_path)
     assert builder.info.features["image"].shape == dataset.shape
     published = {info.filename for info in builder.url_infos.values()}
     assert set(dataset.archives) <= published

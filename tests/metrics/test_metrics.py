@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import ot
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import log_loss
 from sklearn.metrics.pairwise import polynomial_kernel
@@ -101,3 +102,23 @@ def test_calibration_error_in_closed_form() -> None:
     assert classification.expected_calibration_error(scores, labels) == pytest.approx(0.2)
     sure = np.tile([1.0, 0.0], (4, 1))
     assert classification.expected_calibration_error(sure, np.zeros(4, int)) == 0.0
+
+
+def test_the_calibration_curve_agrees_with_scikit_learn() -> None:
+    scores = RNG.dirichlet(np.ones(3) / 2, size=500)
+    labels = RNG.integers(0, 3, 500)
+    counts, confidence, right = classification.calibration_curve(scores, labels, bins=8)
+    # scikit-learn leaves empty bins out.
+    expected = calibration_curve(scores.argmax(1) == labels, scores.max(1), n_bins=8)
+    used = counts > 0
+    np.testing.assert_allclose(right[used], expected[0])
+    np.testing.assert_allclose(confidence[used], expected[1])
+    assert counts.sum() == 500 and not confidence[~used].any()
+
+
+def test_the_most_confident_errors_come_first() -> None:
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.95, 0.05]])
+    labels = np.array([1, 0, 1, 1, 0])
+    assert classification.confident_errors(scores, labels, 25).tolist() == [0, 1, 2]
+    assert classification.confident_errors(scores, labels, 2).tolist() == [0, 1]
+    assert len(classification.confident_errors(scores, scores.argmax(1), 25)) == 0

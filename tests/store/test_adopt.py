@@ -33,7 +33,8 @@ def test_a_version_gets_the_next_number_and_stays_what_it_was(home: Path, away: 
     # All but the number, and what was written from it, is as it was.
     assert card.created == there.created and card.networks == there.networks
     changed = {key for key, value in card.to_dict().items() if value != there.to_dict()[key]}
-    assert changed == {"version", "sha256"}
+    assert changed == {"version", "sha256", "metrics"}
+    assert [m.command for m in card.metrics] == [f"zoo evaluate {NAME}@2"]
     assert {k for k, v in card.sha256.items() if v != there.sha256[k]} == {"README.md"}
     assert {path.name: path.read_bytes() for path in away.iterdir()} == before
     assert leftovers(home / NAME) == []

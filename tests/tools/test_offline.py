@@ -122,7 +122,8 @@ def test_mistakes_in_packing_get_one_line(sample_home: Path, tmp_path: Path) -> 
         return line
 
     data = ("--data", "mnist")
-    assert "run `zoo data prepare cifar10`" in refused("--data", "mnist", "cifar10", "--no-wheels")
+    missing = refused("--data", "mnist", "cmaterdb_telugu", "--no-wheels")
+    assert "run `zoo data prepare cmaterdb_telugu`" in missing
     assert "not here" in refused("--data", "..", "--no-wheels")
     assert "such as 3.12" in refused(*data, "--python", "3.12.1")
     assert "above 1; pack fewer" in refused(*data, "--no-wheels", "--size-limit", "1")

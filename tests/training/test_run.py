@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pytest
 
 from zoo import registry
 from zoo.errors import CorruptModelError, RecipeError, ZooError
 from zoo.recipe import Recipe
 from zoo.runs import Run, last_run, new_run, resolved
-from zoo.training.build import build_augmentation, build_model
-from zoo.training.run import fit_run, publish, training_arrays
+from zoo.training.run import fit_run, publish
 
 
 def recipe(**settings: Any) -> Recipe:
@@ -148,37 +146,3 @@ def test_recipes_that_cannot_be_trained_say_why(
 ) -> None:
     with pytest.raises(ZooError, match=words):
         fit_run(new_run(recipe(**settings)), verbose=0)
-
-
-def test_augmentation_depends_on_seed_and_step_alone(sample_home: Path) -> None:
-    chosen = recipe()
-    images = training_arrays(chosen)[0]["image"]
-    model = build_model(chosen, images, 10, 2)
-    augment = build_augmentation(chosen, model)
-    assert augment is not None
-    batch = images[:16].astype("float32")
-
-    def at(step: int) -> np.ndarray:
-        model.step.assign(step)
-        return np.asarray(augment(batch))
-
-    first = at(0)
-    assert first.shape == batch.shape
-    assert first.min() >= 0 and first.max() <= 255
-    assert not np.array_equal(first, batch)
-    assert not np.array_equal(first, at(1))
-    np.testing.assert_array_equal(first, at(0))
-    other = build_augmentation(chosen, build_model(chosen.override({"seed": 9}), images, 10, 2))
-    assert other is not None
-    assert not np.array_equal(first, np.asarray(other(batch)))
-
-
-def test_every_image_of_a_batch_is_augmented_by_itself(sample_home: Path) -> None:
-    chosen = recipe()
-    images = training_arrays(chosen)[0]["image"]
-    model = build_model(chosen, images, 10, 2)
-    same = np.repeat(images[:1], 16, axis=0).astype("float32")
-    augment = build_augmentation(chosen, model)
-    assert augment is not None
-    augmented = np.asarray(augment(same))
-    assert len({image.tobytes() for image in augmented}) > 8

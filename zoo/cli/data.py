@@ -11,6 +11,8 @@ EXAMPLES = """\
   zoo data list
   zoo data prepare fashion_mnist                  download and verify
   zoo data prepare fashion_mnist --from archives  read the original archives from a folder
+  zoo data prepare ~/pictures/pets --size 96      your own: a folder of class folders, a CSV
+                                                  with path,label[,split], an npz, or tfds:NAME
 """
 
 
@@ -19,9 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="show what there is")
     listing.add_argument("--json", action="store_true", help="print JSON")
     prepare = actions.add_parser("prepare", help="make data sets ready")
-    prepare.add_argument("names", nargs="+", metavar="NAME", help="a data set")
+    prepare.add_argument("sources", nargs="+", metavar="SOURCE", help="a data set, or your images")
     prepare.add_argument(
-        "--from", dest="source", type=Path, metavar="DIR", help="folder with the original archives"
+        "--from", dest="archives", type=Path, metavar="DIR", help="folder with original archives"
+    )
+    own = prepare.add_argument_group("your own images")
+    own.add_argument("--name", help="what to call them (default: the last part of the source)")
+    own.add_argument(
+        "--size", type=int, metavar="PIXELS", help="resize to this height and width (default: 64)"
+    )
+    own.add_argument("--colour", choices=("grey", "rgb"), help="default: grey if all images are")
+    own.add_argument(
+        "--skip-bad", action="store_true", help="list and leave out what cannot be used"
     )
 
 
@@ -42,7 +53,7 @@ def _list(arguments: argparse.Namespace) -> int:
             "splits": data.get(name).splits,
             "licence": data.get(name).licence,
         }
-        for name in data.DATASETS.names()
+        for name in data.names()
     ]
     if arguments.json:
         print(json.dumps(entries, indent=2))
@@ -64,10 +75,22 @@ def _list(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> int:
     from zoo import data
     from zoo.backend import import_backend
+    from zoo.data import own
+    from zoo.errors import InvalidInputError
 
-    for name in arguments.names:
-        data.get(name)
-    import_backend()
-    for name in arguments.names:
-        print(f"{name}: in {data.prepare(name, arguments.source)}")
+    known = [source for source in arguments.sources if source in data.DATASETS]
+    options = {key: getattr(arguments, key) for key in ("name", "size", "colour", "skip_bad")}
+    if known and any(options.values()):
+        raise InvalidInputError(f"--name, --size, --colour, --skip-bad are not for {known[0]}")
+    if len(arguments.sources) > 1 and options["name"]:
+        raise InvalidInputError("--name is for one source")
+    if arguments.archives and len(known) < len(arguments.sources):
+        raise InvalidInputError("--from is for data sets that `zoo data list` shows")
+    if known:
+        import_backend()
+    for source in arguments.sources:
+        if source in known:
+            print(f"{source}: in {data.prepare(source, arguments.archives)}")
+        else:
+            own.prepare(source, **options)
     return 0

@@ -10,6 +10,7 @@ HELP = "List architectures, recipes and stored models."
 EXAMPLES = """\
   zoo list                              everything
   zoo list 'resnet*' --pretrained       stored models only: what predict and serve take
+  zoo list 'keras:*'                    the networks of Keras Applications
   zoo list --task generation --json
 """
 
@@ -45,7 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     rows = [[e["name"], e["kind"], e["task"], e["about"]] for e in entries]
     print(text_table(["name", "kind", "task", "about"], rows))
+    if arguments.pattern == "*" and (own := _own_data()):
+        print(f"own data: {', '.join(own)}; train on them with `zoo train NAME --data {own[0]}`")
     return 0
+
+
+def _own_data() -> list[str]:
+    from zoo import data
+
+    return [name for name in data.names() if name not in data.DATASETS]
 
 
 def _entry(name: str) -> dict[str, Any]:

@@ -66,5 +66,5 @@ def _architecture(name: str) -> dict[str, Any]:
         for network, path in architecture.networks.items()
     }
     recipes = registry.recipes()
-    used = [n for n in recipes.names() if recipes.get(n).architecture == name]
+    used = [n for n in recipes.names() if recipes.get(n).architecture == architecture.name]
     return {**dataclasses.asdict(architecture), "options": options, "recipes": used}

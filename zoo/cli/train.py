@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 from zoo.recipe import BACKENDS, Recipe
+from zoo.transfer import POLICY
 
 HELP = "Train a recipe, measure the result on the test split and store it as a new version."
 EXAMPLES = """\
@@ -17,6 +18,10 @@ EXAMPLES = """\
   zoo train resnet20.fashion_mnist --resume     after Ctrl-C or a crash; equals a run never stopped
   zoo train resnet20.fashion_mnist --backend jax --set precision=mixed_bfloat16
   zoo train mlp.fashion_mnist --dry-run         print the recipe and stop
+  zoo train mlp.fashion_mnist --folds 5         cross-validation: mean and deviation, nothing stored
+  zoo train resnet20 --data ~/pictures/pets     a folder with a folder of images for each class
+  zoo train resnet20 --data ~/pictures/pets --from resnet20.cifar10     fine-tune a stored model
+  zoo train resnet20 --data ~/pictures/pets --from resnet20.cifar10 --transfer freeze
 
 on two hosts, the same command with --process 0 and --process 1:
   zoo train NAME --backend jax --coordinator 10.0.0.1:9911 --processes 2 --process 0
@@ -24,12 +29,31 @@ on two hosts, the same command with --process 0 and --process 1:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="a recipe, as `zoo list` shows it")
+    parser.add_argument("name", help="a recipe, or with --data an architecture; see `zoo list`")
+    parser.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="train on this: a data set, a folder of class folders, a CSV (path,label), an npz",
+    )
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="list and leave out what SOURCE has of bad files"
+    )
+    parser.add_argument(
+        "--from", dest="parent", metavar="MODEL", help="begin from a stored model's weights"
+    )
+    parser.add_argument(
+        "--transfer",
+        metavar="POLICY",
+        help="what of them learns: finetune (default), freeze, hybrid:STAGE, or scratch for none",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="a setting; repeatable"
     )
     parser.add_argument("--resume", action="store_true", help="continue the last unfinished run")
     parser.add_argument("--store", type=Path, metavar="DIR", help="store here, not in $ZOO_HOME")
+    parser.add_argument(
+        "--folds", type=int, metavar="K", help="cross-validate on the training split instead"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the recipe, train nothing")
     parser.add_argument("--json", action="store_true", help="print the card as JSON at the end")
     parser.add_argument(
@@ -52,12 +76,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from zoo import data, registry
+    from zoo import data
     from zoo.backend import import_backend
     from zoo.cli import together
     from zoo.errors import InvalidInputError
+    from zoo.runs import recipe_of
+    from zoo.transfer import parent_size, transferred
 
-    recipe = registry.recipes().get(arguments.name).override(arguments.set)
+    if arguments.transfer and not arguments.parent:
+        raise InvalidInputError("--transfer needs --from, a stored model to begin from")
+    size = parent_size(arguments.parent) if arguments.parent else None
+    if arguments.data:
+        from zoo.own_recipe import recipe_on
+
+        recipe = recipe_on(arguments.name, arguments.data, size, arguments.skip_bad)
+    else:
+        recipe = recipe_of(arguments.name, arguments.resume)
+    if arguments.parent:
+        recipe = transferred(recipe, arguments.parent, arguments.transfer or POLICY)
+    recipe = recipe.override(arguments.set)
     if arguments.backend:
         recipe = recipe.override({"backend": arguments.backend})
     if arguments.dry_run:
@@ -65,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     data.require(recipe.data.name)
     parts = (arguments.coordinator, arguments.processes, arguments.process)
+    if arguments.folds is not None and (arguments.store or any(p is not None for p in parts)):
+        raise InvalidInputError("--folds stores no model and is done by one process")
     if parts == (None, None, None):
         return _train(arguments, recipe)
     if None in parts:
@@ -88,8 +127,11 @@ def _train(arguments: argparse.Namespace, recipe: Recipe) -> int:
     from zoo.api import train
     from zoo.report import stored_lines
 
-    as_begun = arguments.resume and not arguments.set
+    said = arguments.set or arguments.data or arguments.parent
+    as_begun = arguments.resume and not said
     try:
+        if arguments.folds is not None:
+            return _cross_validate(arguments, recipe)
         done = train(
             arguments.name if as_begun else recipe,
             resume=arguments.resume,
@@ -100,7 +142,12 @@ def _train(arguments: argparse.Namespace, recipe: Recipe) -> int:
         )
     except KeyboardInterrupt:
         settings = [f"--set {shlex.quote(setting)}" for setting in arguments.set]
-        again = " ".join(["zoo train", arguments.name, *settings, "--resume"])
+        source = ["--data", shlex.quote(arguments.data)] if arguments.data else []
+        if arguments.parent:
+            policy = arguments.transfer or POLICY
+            source += ["--from", shlex.quote(arguments.parent), "--transfer", shlex.quote(policy)]
+        folds = [] if arguments.folds is None else [f"--folds {arguments.folds}"]
+        again = " ".join(["zoo train", arguments.name, *source, *settings, *folds, "--resume"])
         print(f"\nstopped; `{again}` continues after the last epoch")
         return 130
     if done.stored is None:
@@ -111,4 +158,25 @@ def _train(arguments: argparse.Namespace, recipe: Recipe) -> int:
         print(json.dumps(card.to_dict(), indent=2))
         return 0
     print("\n".join(stored_lines(card, done.stored)))
+    return 0
+
+
+def _cross_validate(arguments: argparse.Namespace, recipe: Recipe) -> int:
+    from zoo.api import cross_validate
+    from zoo.report import text_table
+
+    folds = cross_validate(
+        recipe,
+        arguments.folds,
+        resume=arguments.resume,
+        verbose=0 if arguments.json else "auto",
+        devices=arguments.devices,
+    )
+    if arguments.json:
+        print(json.dumps(folds.to_dict(), indent=2))
+        return 0
+    measured = zip(folds.values, folds.losses, strict=True)
+    rows = [[str(i), f"{100 * a:.2f}%", f"{b:.4f}"] for i, (a, b) in enumerate(measured, start=1)]
+    print(text_table(["fold", "accuracy", "cross-entropy"], rows))
+    print(f"accuracy {100 * folds.mean:.2f}%, sample deviation {100 * folds.deviation:.2f}%")
     return 0

@@ -61,17 +61,29 @@ def _check(reference: str, metrics: bool, result: dict[str, Any]) -> None:
                 f"{name} has {network.count_params()} parameters, "
                 f"the card says {card.parameters.get(name)}"
             )
+    counted = card.costs.get("flops")
+    if counted is not None:
+        from zoo.metrics.costs import flops
+
+        now = flops(networks["network"])
+        if now != counted:
+            result["problems"].append(f"an answer takes {now} FLOPs, the card says {counted}")
     if not metrics:
         return
     from zoo.evaluation import agrees, measure
 
+    # Costs in time are this machine's own. A card made when less was measured claims less.
     for measured in measure(make_pipeline(card, networks)).metrics:
-        stored = card.metric(measured.name)
+        stored = card.metric(measured.name, measured.split)
         on_card = stored.value if stored else None
-        same = stored is not None and agrees(stored, measured)
-        result["metrics"].append({"name": measured.name, "now": measured.value, "card": on_card})
-        if not same:
+        entry = {"name": measured.name, "split": measured.split}
+        result["metrics"].append({**entry, "now": measured.value, "card": on_card})
+        if stored is not None and not agrees(stored, measured):
             result["problems"].append(f"{measured.name} is {measured.value:.5g}, not {on_card}")
+    again = {(entry["name"], entry["split"]) for entry in result["metrics"]}
+    for metric in card.metrics:
+        if (metric.name, metric.split) not in again:
+            result["problems"].append(f"{metric.name} on {metric.split} was not measured again")
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -79,4 +91,4 @@ def _print(result: dict[str, Any]) -> None:
     print(f"{result['model']}: {problems or 'good'}")
     for metric in result["metrics"]:
         on_card = "-" if metric["card"] is None else f"{metric['card']:.5g}"
-        print(f"  {metric['name']} {metric['now']:.5g}, card {on_card}")
+        print(f"  {metric['name']} {metric['now']:.5g} on {metric['split']}, card {on_card}")

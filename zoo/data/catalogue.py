@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
 
-from zoo.registry import Catalogue
+from zoo import paths
+from zoo.errors import UnknownModelError
+from zoo.registry import Catalogue, natural_sort
+
+NAME = re.compile(r"[a-z0-9_]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,13 +20,18 @@ class DataSet:
     """A data set of labelled images.
 
     Args:
-        name: Name in this project and in tensorflow-datasets.
+        name: Name in this project.
         shape: (height, width, channels) of an image; pixels are uint8.
         labels: Class names, in the order of the integer labels.
         splits: `{split: number of examples}`.
         archives: The original files, as tensorflow-datasets names them.
         licence: Terms of use as far as its authors state them.
         citation: Who made it.
+        builder: Name in tensorflow-datasets where it is another, or "module:Class" of a builder of
+            this project.
+        folder: Where its archives lie below a folder of several sets; by default its name.
+        equivalents: Files of the same content that the builder takes in place of the archives.
+        tests: The splits that evaluation reads, the first being the one that counts.
         judge: The classifier whose features tell generated images from real ones; one version,
             or distances measured at different times could not be compared.
     """
@@ -30,6 +43,10 @@ class DataSet:
     archives: tuple[str, ...]
     licence: str
     citation: str
+    builder: str | None = None
+    folder: str | None = None
+    equivalents: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ("test",)
     judge: str | None = None
 
 
@@ -80,7 +97,102 @@ DATASETS.add(
     ),
 )
 
+DATASETS.add(
+    "cifar10",
+    DataSet(
+        name="cifar10",
+        shape=(32, 32, 3),
+        labels=(
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+        splits={"train": 40_000, "heldout": 10_000, "official_1000": 1_000},
+        archives=("cifar-10-binary.tar.gz",),
+        licence="none stated by its authors",
+        citation="Krizhevsky: Learning multiple layers of features from tiny images (2009)",
+        builder="zoo.data.builders.cifar10:Cifar10Heldout",
+        equivalents=(
+            "labels.npz",
+            *(f"train_{number:02}.webp" for number in range(50)),
+            "test_first1000.webp",
+        ),
+        tests=("heldout", "official_1000"),
+    ),
+)
+
+for _script, _train, _test in (
+    ("bangla", 5_000, 1_000),
+    ("devanagari", 2_500, 500),
+    ("telugu", 2_500, 500),
+):
+    DATASETS.add(
+        f"cmaterdb_{_script}",
+        DataSet(
+            name=f"cmaterdb_{_script}",
+            shape=(32, 32, 3),
+            labels=tuple("0123456789"),
+            splits={"train": _train, "test": _test},
+            archives=("training-images.npz", "testing-images.npz"),
+            licence="Apache-2.0",
+            citation="Das et al.: A genetic algorithm based region sampling for selection of local "
+            "features in handwritten digit recognition application, Applied Soft Computing (2012)",
+            builder=f"cmaterdb/{_script}",
+            folder=f"cmaterdb/{_script}-numerals",
+        ),
+    )
+
 
 def get(name: str) -> DataSet:
-    """Returns a data set by name, or raises `UnknownModelError` with near names."""
-    return DATASETS.get(name)
+    """Returns a data set of the catalogue, or one of the user's own that is prepared.
+
+    Raises:
+        UnknownModelError: with near names, for any other name.
+    """
+    if name in DATASETS:
+        return DATASETS.get(name)
+    record = record_of(name)
+    try:
+        return DataSet(
+            name=name,
+            shape=tuple(record["shape"]),
+            labels=tuple(record["labels"]),
+            splits=dict(record["splits"]),
+            archives=(),
+            licence=record["licence"],
+            citation="",
+        )
+    except (KeyError, TypeError):
+        raise UnknownModelError(name, names(), kind="data set") from None
+
+
+def names() -> list[str]:
+    """Returns the names of the catalogue and of the user's own sets, in natural order."""
+    own = [path.parent.name for path in folder("").glob("*/dataset.json")]
+    return natural_sort({*DATASETS, *(name for name in own if "labels" in record_of(name))})
+
+
+def folder(name: str) -> Path:
+    """Returns the folder of a data set's arrays; it may not exist yet."""
+    return paths.home() / "data" / name
+
+
+def record_of(name: str) -> dict[str, Any]:
+    """Returns what was written down when a data set was prepared; `{}` where nothing can be read.
+
+    A set of the user's own has its shape, labels and splits there.
+    """
+    if not NAME.fullmatch(name):
+        return {}
+    try:
+        record = json.loads((folder(name) / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

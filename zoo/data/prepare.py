@@ -6,20 +6,16 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import files, paths
-from zoo.data.catalogue import DataSet, get
+from zoo.data.catalogue import DataSet, folder, get
 from zoo.data.split import Arrays
 from zoo.errors import DataUnavailableError, InvalidInputError
-
-
-def folder(name: str) -> Path:
-    """Returns the folder of a data set's arrays; it may not exist yet."""
-    return paths.home() / "data" / name
 
 
 def is_prepared(name: str) -> bool:
@@ -90,19 +86,32 @@ def prepare(name: str, source: str | Path | None = None) -> Path:
     """
     dataset = get(name)
     manual = _archive_folder(dataset, Path(source).expanduser()) if source is not None else None
-    target = folder(name)
-    target.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = {"name": name, "sha256": {}}
-    for split, arrays in _read_with_tfds(dataset, manual).items():
+    splits = _read_with_tfds(dataset, manual)
+    for split, arrays in splits.items():
         expected = (dataset.splits[split], *dataset.shape)
         if arrays["image"].shape != expected:
             raise DataUnavailableError(
                 f"{name}/{split} should have shape {expected}, got {arrays['image'].shape}"
             )
-        record["sha256"][split] = arrays_checksum(arrays)
+    return write(name, splits, {})
+
+
+def write(name: str, splits: Mapping[str, Arrays], record: Mapping[str, Any]) -> Path:
+    """Keeps the arrays of a data set and, beside them, what is known of it.
+
+    The record is written last and removed first: a set whose writing was stopped is not prepared.
+
+    Returns:
+        The folder.
+    """
+    target = folder(name)
+    (target / "dataset.json").unlink(missing_ok=True)
+    for split, arrays in splits.items():
         with files.atomic_path(target / f"{split}.npz") as temporary:
             np.savez(temporary, **arrays)  # type: ignore[arg-type]
-    files.write_text(target / "dataset.json", json.dumps(record, indent=2))
+    digests = {split: arrays_checksum(arrays) for split, arrays in splits.items()}
+    whole = {"name": name, "sha256": digests, **record}
+    files.write_text(target / "dataset.json", json.dumps(whole, indent=2, ensure_ascii=False))
     return target
 
 
@@ -119,9 +128,11 @@ def arrays_checksum(arrays: Arrays) -> str:
 def _archive_folder(dataset: DataSet, source: Path) -> Path:
     if not source.is_dir():
         raise DataUnavailableError(f"there is no folder {source}")
-    inner = source / dataset.name
+    inner = source / (dataset.folder or dataset.name)
     chosen = inner if inner.is_dir() else source
     missing = [file for file in dataset.archives if not (chosen / file).is_file()]
+    if dataset.equivalents and (chosen / dataset.equivalents[0]).is_file():
+        missing = [file for file in dataset.equivalents if not (chosen / file).is_file()]
     if missing:
         raise DataUnavailableError(
             f"{chosen} lacks {missing[0]}; {dataset.name} needs {', '.join(dataset.archives)}"
@@ -145,7 +156,7 @@ def _read_with_tfds(dataset: DataSet, manual: Path | None) -> dict[str, Arrays]:
     if manual is not None:
         shutil.rmtree(work, ignore_errors=True)
     try:
-        return tfds_bridge.read(dataset.name, tuple(dataset.splits), work, manual)
+        return tfds_bridge.read(dataset, work, manual)
     finally:
         if manual is not None:
             shutil.rmtree(work, ignore_errors=True)

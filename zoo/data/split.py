@@ -9,6 +9,10 @@ from zoo.errors import RecipeError
 Arrays = dict[str, np.ndarray]
 
 _VALIDATION_SEED = 2718
+_TEST_SEED = 1618
+_TEST_SHARE = 0.2
+# Of a class with fewer examples all are for training.
+LEAST_TO_TEST = 5
 
 
 def cut_validation(arrays: Arrays, count: int) -> tuple[Arrays, Arrays]:
@@ -27,6 +31,24 @@ def cut_validation(arrays: Arrays, count: int) -> tuple[Arrays, Arrays]:
     chosen[np.random.default_rng(_VALIDATION_SEED).permutation(total)[:count]] = True
     rest = {key: value[~chosen] for key, value in arrays.items()}
     return rest, {key: value[chosen] for key, value in arrays.items()}
+
+
+def cut_test(label: np.ndarray) -> np.ndarray:
+    """Chooses a fifth of each class for testing, the same examples each time.
+
+    Args:
+        label: int (n,).
+
+    Returns:
+        bool (n,): at least one example of a class that has five, none of a smaller class.
+    """
+    testing = np.zeros(len(label), bool)
+    rng = np.random.default_rng(_TEST_SEED)
+    for one in np.unique(label):
+        positions = rng.permutation(np.flatnonzero(label == one))
+        if len(positions) >= LEAST_TO_TEST:
+            testing[positions[: max(1, round(_TEST_SHARE * len(positions)))]] = True
+    return testing
 
 
 def order(count: int, seed: int, epoch: int) -> np.ndarray:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import tensorflow_datasets as tfds
 
+from zoo.data.catalogue import DataSet
 from zoo.data.split import Arrays
-from zoo.errors import DataUnavailableError
+from zoo.errors import DataUnavailableError, InvalidInputError
+from zoo.registry import load_object
 
 
-def read(name: str, splits: tuple[str, ...], work: Path, manual: Path | None) -> dict[str, Arrays]:
+def builder_of(dataset: DataSet, data_dir: Path) -> tfds.core.DatasetBuilder:
+    """Returns the TFDS builder of a data set, of this project or of TFDS."""
+    name = dataset.builder or dataset.name
+    if ":" in name:
+        return load_object(name)(data_dir=data_dir)
+    return tfds.builder(name, data_dir=data_dir)
+
+
+def read(dataset: DataSet, work: Path, manual: Path | None) -> dict[str, Arrays]:
     """Builds a data set in `work`, from the archives in `manual` or from the network.
 
     Sizes and SHA-256 of the archives are verified against the checksums that TFDS ships.
@@ -20,12 +33,76 @@ def read(name: str, splits: tuple[str, ...], work: Path, manual: Path | None) ->
     Raises:
         DataUnavailableError: with one line, for a changed archive or a failed download.
     """
-    builder = tfds.builder(name, data_dir=work / "builds")
+    name = dataset.name
+    builder = builder_of(dataset, work / "builds")
+    remedy = f"with its archives in a folder DIR, run `zoo data prepare {name} --from DIR`"
+    _build(builder, name, work, manual, remedy)
+    return {split: _arrays(builder, split) for split in dataset.splits}
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """A set of TFDS whose examples have an image and a label.
+
+    Args:
+        builder: It, built.
+        version: Its full name with its version.
+        labels: Class names.
+        splits: `{split: number of examples}`.
+    """
+
+    builder: tfds.core.DatasetBuilder
+    version: str
+    labels: tuple[str, ...]
+    splits: dict[str, int]
+
+    def examples(self, split: str) -> Iterator[tuple[np.ndarray, int]]:
+        """Yields images, uint8 (height, width, channels) of sizes of their own, with labels."""
+        for example in tfds.as_numpy(self.builder.as_dataset(split=split, shuffle_files=False)):
+            yield example["image"], int(example["label"])
+
+
+def read_labelled(name: str, work: Path) -> Labelled:
+    """Builds, in `work` and from the network, any image classification set that TFDS knows.
+
+    Raises:
+        InvalidInputError: when TFDS has no such set, or its examples have no image and label.
+        DataUnavailableError: as `read`.
+    """
+    try:
+        builder = tfds.builder(name, data_dir=work / "builds")
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise InvalidInputError(
+            f"tensorflow-datasets has no {name} ({_first_line(error)})"
+        ) from error
+    features = builder.info.features
+    image, label = (dict(features).get(key) for key in ("image", "label"))
+    kinds = (tfds.features.Image, tfds.features.ClassLabel)
+    if not (isinstance(image, kinds[0]) and isinstance(label, kinds[1])):
+        raise InvalidInputError(
+            f"{name} is no set of images with one label each; its examples have "
+            f"{', '.join(features)}"
+        )
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        raise DataUnavailableError(
+            f"tensorflow-datasets cannot download {name} by itself; make a folder of class folders"
+        )
+    _build(builder, name, work, None, "run it again with a network")
+    counts = {split: info.num_examples for split, info in builder.info.splits.items()}
+    if "train" not in counts:
+        raise InvalidInputError(f"{name} has no train split, it has {', '.join(counts)}")
+    return Labelled(builder, builder.info.full_name, tuple(label.names), counts)
+
+
+def _build(
+    builder: tfds.core.DatasetBuilder, name: str, work: Path, manual: Path | None, remedy: str
+) -> None:
+    """Downloads and builds; a failure is one line that ends with its remedy."""
     config = tfds.download.DownloadConfig(
         manual_dir=manual, try_download_gcs=False, force_checksums_validation=True
     )
     try:
-        if manual is None and not (work / "downloads").exists():
+        if builder.url_infos and manual is None and not (work / "downloads").exists():
             _check_network(next(iter(builder.url_infos)))
         builder.download_and_prepare(download_dir=work / "downloads", download_config=config)
     except tfds.download.download_manager.NonMatchingChecksumError as error:
@@ -37,9 +114,8 @@ def read(name: str, splits: tuple[str, ...], work: Path, manual: Path | None) ->
     except (OSError, tfds.download.DownloadError) as error:
         raise DataUnavailableError(
             f"{name} could not be {'read' if manual else 'downloaded'} ({_first_line(error)}); "
-            f"with its archives in a folder DIR, run `zoo data prepare {name} --from DIR`"
+            f"{remedy}"
         ) from error
-    return {split: _arrays(builder, split) for split in splits}
 
 
 def _check_network(url: str) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from zoo import registry
-from zoo.errors import RecipeError, did_you_mean, nearest
+from zoo.errors import InvalidInputError, RecipeError, did_you_mean, nearest
+from zoo.networks import features_of
 from zoo.recipe import Recipe
+from zoo.training.augmentation import build_augmentation
 from zoo.training.engine import MultiPlayerModel
 from zoo.training.optimizers import build_optimizer
-from zoo.training.options import keras_class, make
+from zoo.training.options import make
 from zoo.training.precision import set_precision
+from zoo.training.transfer import begin_from, build_slower_body, parent_network, takes_weights
+from zoo.transfer import LEARNING, RATE
 
 
 def build_networks(
@@ -57,14 +61,25 @@ def build_networks(
 
 
 def create(
-    name: str, input_shape: Sequence[int] | None = None, classes: int | None = None, **options: Any
+    name: str,
+    input_shape: Sequence[int] | None = None,
+    classes: int | Literal["default"] | None = "default",
+    *,
+    head: Literal["classifier"] | None = "classifier",
+    features: str | Sequence[str] | None = None,
+    **options: Any,
 ) -> keras.Model:
     """Builds an untrained model.
 
     Args:
         name: An architecture, such as `resnet20`.
-        input_shape: (height, width, channels) of the images.
-        classes: Number of classes, for a classifier.
+        input_shape: (height, width, channels) of the images; None for the architecture's default.
+        classes: Number of classes, for a classifier; None is `head=None`.
+        head: `classifier`, or None for a classifier's body alone, whose output are its features,
+            (batch, d).
+        features: Layers whose outputs the model shall have in place of its own, as for
+            `zoo.features_of`: a name, or several such as `("stage2", "features")` for a
+            dictionary.
         **options: Options of the architecture, such as `dropout=0.2`.
 
     Returns:
@@ -74,14 +89,25 @@ def create(
     Raises:
         UnknownModelError: for an unknown name.
         RecipeError: for options that the architecture does not take.
+        InvalidInputError: for features that the network does not have.
     """
     architecture = registry.architectures().get(name)
-    given = {"input_shape": input_shape, "classes": classes}
-    asked = {key: value for key, value in given.items() if value is not None}
-    networks = build_networks(architecture, {}, {**asked, **options})
+    if head not in ("classifier", None):
+        raise InvalidInputError(f"head must be 'classifier' or None, got {head!r}")
+    asked = dict(options)
+    if input_shape is not None:
+        asked["input_shape"] = input_shape
+    if head is None or classes != "default":
+        asked["classes"] = None if head is None else classes
+    networks = build_networks(architecture, {}, asked)
     if len(networks) == 1:
-        return next(iter(networks.values()))
-    return build_method({"name": architecture.method}, networks)
+        network = next(iter(networks.values()))
+        return network if features is None else features_of(network, features)
+    if features is not None:
+        raise InvalidInputError(
+            f"features are those of one network, and {architecture.name} has {', '.join(networks)}"
+        )
+    return build_method(architecture.default_method, networks)
 
 
 def build_method(
@@ -134,12 +160,17 @@ def build_model(
         "classes": classes,
         "mean": np.mean(images, axis=(0, 1, 2)).round(4).tolist(),
         "std": np.std(images, axis=(0, 1, 2)).round(4).tolist(),
+        "images": images,
     }
-    networks = build_networks(architecture, context, recipe.network)
-    if recipe.precision != "float32":
+    if takes_weights(recipe.transfer):
+        parent = parent_network(recipe.transfer)
+        networks = {"network": begin_from(parent, recipe.transfer, images.shape[1:], classes)}
+    else:
+        networks = build_networks(architecture, context, recipe.network)
+    if recipe.precision == "mixed_bfloat16":
         for network in networks.values():
             set_precision(network, recipe.precision)
-    method = recipe.method or {"name": architecture.method}
+    method = recipe.method or architecture.default_method
     if "name" not in method:
         raise RecipeError(f'method needs a name, such as {{"name": "{architecture.method}"}}')
     model = build_method(method, networks, recipe.seed, recipe.ema)
@@ -151,31 +182,13 @@ def build_model(
     for player in model.players:
         turns = sum(player in players for players in model.rounds)
         config = {**recipe.optimizer, **recipe.players.get(player, {})}
-        optimizers[player] = build_optimizer(config, recipe.schedule, model.total_steps * turns)
+        steps = model.total_steps * turns
+        if recipe.transfer.get("policy") in LEARNING:
+            rate = recipe.transfer.get("rate", RATE)
+            optimizers[player] = build_slower_body(config, recipe.schedule, steps, rate)
+        else:
+            optimizers[player] = build_optimizer(config, recipe.schedule, steps)
     executed = recipe.steps_per_execution or model.default_steps_per_execution(steps_per_epoch)
     model.compile(optimizers, steps_per_execution=executed)
-    model.set_augmentation(build_augmentation(recipe, model))
+    model.set_augmentation(build_augmentation(recipe, model, steps_per_epoch, classes))
     return model
-
-
-def build_augmentation(recipe: Recipe, model: MultiPlayerModel) -> Callable[[Any], Any] | None:
-    """Builds the function that augments a batch of images, or None where there is nothing to do.
-
-    Its layers draw from counter-based seeds, so augmentation is resumed exactly.
-    """
-    if not recipe.augmentation:
-        return None
-    augmenters = []
-    for index, part in enumerate(recipe.augmentation):
-        options = {key: value for key, value in part.items() if key != "name"}
-        layer_class = keras_class(keras.layers, part["name"], keras.Layer, "augmentation")
-        layer = make(layer_class, {**options, "seed": 0}, f"augmentation {part['name']}")
-        layer.generator = model.rng(f"augmentation {index}")
-        augmenters.append(layer)
-
-    def augment(images: Any) -> Any:
-        for layer in augmenters:
-            images = layer(images, training=True)
-        return images
-
-    return augment

@@ -17,6 +17,9 @@ from zoo.errors import ZooError
 from zoo.runs import History, Run
 from zoo.training import distribution
 from zoo.training.checkpoint import save_checkpoint
+from zoo.training.stopping import best_epoch, is_over
+
+CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
 
 
 class Keeper(keras.callbacks.Callback):
@@ -52,6 +55,9 @@ class Keeper(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._began - compiling
         history = self.run.history
         history.append({"epoch": epoch + 1, **values, "seconds": round(seconds, 3)})
+        stopping = self.run.recipe.early_stopping
+        if is_over(history, stopping):
+            self.model.stop_training = True
         if not distribution.is_chief():
             return
         record = {
@@ -60,7 +66,9 @@ class Keeper(keras.callbacks.Callback):
             "compile_seconds": self.run.compile_seconds,
             "versions": self.versions,
         }
-        save_checkpoint(self.run.folder / "checkpoint.npz", self.model, record)
+        if stopping and best_epoch(history, stopping) == epoch + 1:
+            save_checkpoint(self.run.folder / BEST, self.model, record)
+        save_checkpoint(self.run.folder / CHECKPOINT, self.model, record)
         files.write_text(self.run.folder / "history.csv", history_csv(history))
 
 

@@ -1,4 +1,4 @@
-"""Supervised classification: one player, cross-entropy."""
+"""Supervised classification: one player, one loss of its outputs against the labels."""
 
 from __future__ import annotations
 
@@ -8,39 +8,82 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.errors import did_you_mean, nearest
+from zoo.layers.test_time import with_mirror
+from zoo.losses.classification import LOSSES
+from zoo.networks import main_output, split_outputs
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Supervised(MultiPlayerModel):
-    """Minimises the cross-entropy of a classifier's logits.
+    """Minimises a loss of a classifier's outputs.
 
     Args:
-        network: Images to logits.
+        network: Images to logits; or to several outputs, of which the first, or in a dictionary
+            `logits`, is the main one and the others are auxiliary classifiers, such as
+            GoogLeNet's. These take part in training alone: they are neither evaluated nor
+            published.
+        loss: One of `zoo.losses.classification.LOSSES`.
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, sec. 7).
-            Applies to training; evaluation reports the plain cross-entropy.
+            Applies to training; evaluation reports the plain loss.
+        auxiliary_weight: Weight of each auxiliary classifier's loss (Szegedy et al. 2015, sec. 5),
+            at least 0.
+        test_time_flip: Whether the published network averages over an image and its mirror image.
     """
 
     players = {"network": ("network",)}
     rounds = (("network",),)
     logged = ("accuracy",)
     published = ("network",)
+    labels = {"image": "label"}
 
     def __init__(
-        self, network: keras.Model, *, label_smoothing: float = 0.0, **kwargs: Any
+        self,
+        network: keras.Model,
+        *,
+        loss: str = "cross_entropy",
+        label_smoothing: float = 0.0,
+        auxiliary_weight: float = 0.3,
+        test_time_flip: bool = False,
+        **kwargs: Any,
     ) -> None:
+        if loss not in LOSSES:
+            near = did_you_mean(nearest(str(loss), LOSSES))
+            raise ValueError(f"loss must be {', '.join(LOSSES)}, got {loss!r}{near}")
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
+        if auxiliary_weight < 0:
+            raise ValueError(f"auxiliary_weight must be 0 or more, got {auxiliary_weight}")
         super().__init__({"network": network}, **kwargs)
+        self.loss_name = loss
         self.label_smoothing = label_smoothing
+        self.auxiliary_weight = auxiliary_weight
+        self.test_time_flip = test_time_flip
 
     def compute_losses(
         self, batch: Batch, players: Sequence[str], training: bool = True
     ) -> tuple[Losses, Losses]:
-        logits = self.network(batch["image"], training=training)
+        logits, auxiliary = split_outputs(self.network(batch["image"], training=training))
+        labels = batch["label"]
         classes = logits.shape[-1]
+        shares = labels if len(labels.shape) == 2 else ops.one_hot(labels, classes)
         smoothing = self.label_smoothing if training else 0.0
-        targets = ops.one_hot(batch["label"], classes) * (1 - smoothing) + smoothing / classes
-        loss = ops.mean(ops.categorical_crossentropy(targets, logits, from_logits=True))
-        correct = ops.equal(ops.argmax(logits, -1), ops.cast(batch["label"], "int32"))
+        targets = shares * (1 - smoothing) + smoothing / classes
+        correct = ops.equal(ops.argmax(logits, -1), ops.argmax(shares, -1))
+        loss_of = LOSSES[self.loss_name]
+        loss = ops.mean(loss_of(targets, logits))
+        if training:
+            loss += self.auxiliary_weight * sum(ops.mean(loss_of(targets, a)) for a in auxiliary)
         return {"network": loss}, {"accuracy": ops.mean(ops.cast(correct, "float32"))}
+
+    def published_networks(self) -> dict[str, keras.Model]:
+        networks = super().published_networks()
+        networks["network"] = main_output(networks["network"])
+        if self.test_time_flip:
+            networks["network"] = with_mirror(networks["network"])
+        return networks
+
+    def get_config(self) -> dict[str, Any]:
+        # The attribute `loss` is Keras' own, of `compile`.
+        return {**super().get_config(), "loss": self.loss_name}

@@ -46,6 +46,8 @@ class MultiPlayerModel(Step, keras.Model):
         logged: Names of further values that `compute_losses` returns for the logs.
         published: Attributes of the networks that inference needs; functional ones.
         images: Keys of a batch that hold images.
+        labels: `{key of images: key of their labels}` where training may mix labels, see
+            `compute_losses`.
 
     Args:
         networks: `{attribute name: built network}`.
@@ -58,6 +60,7 @@ class MultiPlayerModel(Step, keras.Model):
     logged: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[tuple[str, ...]]
     images: ClassVar[tuple[str, ...]] = ("image",)
+    labels: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self,
@@ -71,11 +74,12 @@ class MultiPlayerModel(Step, keras.Model):
         self.network_names = tuple(networks)
         for attribute, network in networks.items():
             setattr(self, attribute, network)
+            self.tune(network)
         self.seed = seed
         self.ema = dict(ema or {})
         self.total_steps = 1
         # A plain function, not a layer: augmentation has no weights and is not part of the model.
-        self._augment: Callable[[Any], Any] | None = None
+        self._augment: Callable[[Batch], Batch] | None = None
         self._round = 0
         self.step = self.add_weight(
             shape=(),
@@ -102,6 +106,8 @@ class MultiPlayerModel(Step, keras.Model):
 
         Args:
             batch: Tensors with the examples along the first axis; images are float32, 0 to 255.
+                Labels are integers (batch,), or shares (batch, classes) where the method's
+                `labels` allow augmentation to mix them.
                 What a round adds to it the later rounds of the step find there.
             players: Whose losses are wanted.
             training: False when evaluating; nothing may change then.
@@ -149,8 +155,8 @@ class MultiPlayerModel(Step, keras.Model):
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
 
-    def set_augmentation(self, augment: Callable[[Any], Any] | None) -> None:
-        """Sets the function applied to each training batch of images, once a step."""
+    def set_augmentation(self, augment: Callable[[Batch], Batch] | None) -> None:
+        """Sets the function applied to each training batch, once a step."""
         self._augment = augment
 
     @contextlib.contextmanager
@@ -200,8 +206,8 @@ class MultiPlayerModel(Step, keras.Model):
         prepared = dict(batch)
         for key in self.images:
             prepared[key] = ops.cast(batch[key], floatx())
-            if training and self._augment is not None:
-                prepared[key] = self._augment(prepared[key])
+        if training and self._augment is not None:
+            prepared = self._augment(prepared)
         return prepared
 
     def play(self, batch: Batch, players: Sequence[str], training: bool) -> Losses:
@@ -254,12 +260,13 @@ class MultiPlayerModel(Step, keras.Model):
     def published_networks(self) -> dict[str, keras.Model]:
         """Returns the networks that inference needs, with averaged weights where these are kept.
 
-        They are copies in float32: training on does not change them.
+        They are copies in float32, of which nothing is fixed: training on does not change them.
         """
         copies = {}
         for attribute in self.published:
             network = getattr(self, attribute)
             copy = keras.models.clone_model(network)
+            let_learn(copy)
             set_precision(copy, "float32")
             assign_all(copy.weights, values_of(self._averages.get(attribute, network.weights)))
             copies[attribute] = copy
@@ -314,3 +321,14 @@ def assign_all(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]
     """Puts values into as many variables."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+
+
+def let_learn(network: keras.Model) -> None:
+    """Lets every layer of a network learn.
+
+    `network.trainable = True` would leave layers fixed where the network itself already is True.
+    """
+    for layer in network.layers:
+        layer.trainable = True
+        if isinstance(layer, keras.Model):
+            let_learn(layer)

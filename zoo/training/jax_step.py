@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from jax import numpy as jnp
 
 from zoo.data.feed import shuffled_batches
 from zoo.data.split import Arrays
+from zoo.errors import RecipeError
 from zoo.training import distribution
 
 if TYPE_CHECKING:
@@ -76,6 +78,20 @@ class JaxStep:
     def is_out_of_memory(error: Exception) -> bool:
         """Returns whether an error says that the device's memory is full."""
         return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+
+    @staticmethod
+    def tune(network: keras.Model) -> None:
+        """Leaves a network as it is: XLA fuses operations by itself."""
+
+    @staticmethod
+    @contextlib.contextmanager
+    def graph_precision(precision: str) -> Iterator[None]:
+        """Refuses precisions that another backend has."""
+        if precision == "onednn_bfloat16":
+            raise RecipeError(
+                "precision onednn_bfloat16 is TensorFlow's; on jax use mixed_bfloat16"
+            )
+        yield
 
     @staticmethod
     def device() -> str:

@@ -1,4 +1,4 @@
-"""Counter-based noise: a function of (seed, purpose, step) with no state of its own."""
+"""Counter-based noise: a function of (seed, purpose, step, draw) with no state of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class CounterSeed(keras.random.SeedGenerator):
 
     It takes the place of a `SeedGenerator` wherever Keras takes one, in `keras.random` functions
     and in layers, but reads the step instead of advancing a state. So there is nothing to save,
-    and a resumed run draws what the unbroken run would have drawn.
+    and a resumed run draws what the unbroken run would have drawn. Draws of one step differ: they
+    are counted, from its beginning or from `restart`.
 
     Args:
         seed: The seed of the run.
@@ -28,15 +29,22 @@ class CounterSeed(keras.random.SeedGenerator):
 
     def __init__(self, seed: int, purpose: str, step: Any) -> None:
         # The base class would create a state variable; there is none here.
-        digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
         self.name = purpose
-        self._key = int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
+        self._seed = seed
         self._step = step
+        self._draws = 0
+
+    def restart(self) -> None:
+        """Counts draws from the first again, for a seed that is kept from step to step."""
+        self._draws = 0
 
     def next(self, ordered: bool = True) -> Any:
-        """Returns the seed of this step: an integer tensor of shape (2,)."""
+        """Returns the seed of this step's next draw: an integer tensor of shape (2,)."""
+        draw = f"/{self._draws}" if self._draws else ""
+        self._draws += 1
+        digest = hashlib.sha256(f"{self._seed}/{self.name}{draw}".encode()).digest()
         # Keras has no public name for the type its random functions take seeds in.
         dtype = keras.src.backend.random_seed_dtype()
-        key = ops.convert_to_tensor(self._key, dtype=dtype)
+        key = ops.convert_to_tensor(int.from_bytes(digest[:4], "little") & 0x7FFFFFFF, dtype=dtype)
         step = self._step() if callable(self._step) else self._step
         return ops.stack([key, ops.cast(step, dtype)])

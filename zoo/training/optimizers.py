@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from zoo.errors import RecipeError
+from zoo.training.muon import ConvMuon
 from zoo.training.options import keras_class, make
 from zoo.training.schedules import build_schedule
+
+_OPTIMIZERS = {**vars(keras.optimizers), "ConvMuon": ConvMuon}
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -61,15 +64,21 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def learning_rate(self) -> Any:
         """The learning rate of the first player, for callbacks that show or set one.
 
-        Setting it scales every player's rate alike, so that their ratio stays.
+        Setting it scales all rates alike, so that their ratios stay.
         """
-        return next(iter(self.players.values())).learning_rate
+        return next(self._with_a_rate()).learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         factor = float(value) / float(self.learning_rate)
-        for optimizer in self.players.values():
+        for optimizer in self._with_a_rate():
             optimizer.learning_rate = float(optimizer.learning_rate) * factor
+
+    def _with_a_rate(self) -> Iterator[keras.optimizers.Optimizer]:
+        """Yields every optimizer; one of several for parts of a network has no rate itself."""
+        for optimizer in self.players.values():
+            several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+            yield from optimizer.optimizers if several else [optimizer]
 
     def apply(
         self, grads: Sequence[Any], trainable_variables: Sequence[keras.Variable] | None = None
@@ -96,19 +105,25 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
 
 
 def build_optimizer(
-    config: Mapping[str, Any], schedule: Mapping[str, Any], total_steps: int
+    config: Mapping[str, Any], schedule: Mapping[str, Any], total_steps: int, factor: float = 1.0
 ) -> keras.optimizers.Optimizer:
     """Builds a Keras optimizer from a recipe's `optimizer` and `schedule`.
+
+    Args:
+        config: The optimizer.
+        schedule: The schedule of its rate.
+        total_steps: Steps of the run.
+        factor: What its rate is multiplied by.
 
     Raises:
         RecipeError: for an unknown name or option, or a value that Keras refuses.
     """
     options = dict(config)
     optimizer_class = keras_class(
-        keras.optimizers, options.pop("name", "Adam"), keras.optimizers.Optimizer, "optimizer"
+        _OPTIMIZERS, options.pop("name", "Adam"), keras.optimizers.Optimizer, "optimizer"
     )
     rate = options.pop("learning_rate", 1e-3)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
         raise RecipeError(f"optimizer.learning_rate must be a positive number, got {rate!r}")
-    options["learning_rate"] = build_schedule(float(rate), schedule, total_steps)
+    options["learning_rate"] = build_schedule(rate * factor, schedule, total_steps)
     return make(optimizer_class, options, "optimizer")

@@ -22,11 +22,11 @@ def make(factory: Any, options: Mapping[str, Any], where: str) -> Any:
         raise RecipeError(f"{where}: {error}") from error
 
 
-def keras_class(module: Any, name: str, base: type, kind: str) -> type:
-    """Finds a Keras class by its name, in any case."""
+def keras_class(members: Mapping[str, Any], name: str, base: type, kind: str) -> type:
+    """Finds a class by its name, in any case, among the members of a module such as Keras'."""
     classes = {
         key.lower(): value
-        for key, value in vars(module).items()
+        for key, value in members.items()
         if inspect.isclass(value) and issubclass(value, base) and value is not base
     }
     if str(name).lower() not in classes:

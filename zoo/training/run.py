@@ -20,10 +20,12 @@ from zoo.pipelines import make_pipeline, pipeline_of
 from zoo.recipe import Recipe
 from zoo.runs import History, Run, last_run, locked, new_run, runs_folder
 from zoo.training import distribution
+from zoo.training.augmentation import further_arrays
 from zoo.training.build import build_model
-from zoo.training.callbacks import Keeper, SampleGrid, history_csv, kept
+from zoo.training.callbacks import BEST, CHECKPOINT, Keeper, SampleGrid, history_csv, kept
 from zoo.training.checkpoint import read_checkpoint, restore
 from zoo.training.engine import MultiPlayerModel
+from zoo.training.stopping import best_epoch, is_over
 
 
 def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
@@ -67,7 +69,11 @@ def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
 
 
 def fit_run(
-    run: Run, verbose: int | str = "auto", callbacks: Any = (), devices: int | None = None
+    run: Run,
+    verbose: int | str = "auto",
+    callbacks: Any = (),
+    devices: int | None = None,
+    arrays: tuple[data.Arrays, data.Arrays | None] | None = None,
 ) -> Run:
     """Trains a run to its last epoch, from its checkpoint if it has one.
 
@@ -78,6 +84,7 @@ def fit_run(
         verbose: As for `keras.Model.fit`; "auto" is a bar on a terminal, else a line an epoch.
         callbacks: Further Keras callbacks.
         devices: How many devices share each batch, on JAX; None is all there are.
+        arrays: Training and validation examples in place of those that the recipe names.
 
     Raises:
         RecipeError: when the recipe cannot be trained.
@@ -85,24 +92,30 @@ def fit_run(
             is full, or one of several processes is gone.
     """
     recipe = run.recipe
+    if recipe.ensemble:
+        from zoo.training.ensembles import fit_members
+
+        return fit_members(run, verbose, callbacks, devices, arrays)
     import_backend(recipe.backend)
     chief = distribution.is_chief()
     with (
         locked(run.folder) if chief else contextlib.nullcontext(),
         _explained(run),
         distribution.data_parallel(recipe.batch_size, devices) as run.devices,
+        MultiPlayerModel.graph_precision(recipe.precision),
     ):
-        train, validation = training_arrays(recipe)
+        train, validation = arrays or training_arrays(recipe)
         steps = steps_per_epoch(recipe, len(train["image"]))
-        classes = len(data.get(recipe.data.name).labels)
+        classes = len(data.labels(recipe.data))
         model = build_model(recipe, train["image"], classes, steps)
         run.history = _take_up(run, model)
         done = len(run.history)
-        if done < recipe.epochs:
+        if done < recipe.epochs and not is_over(run.history, recipe.early_stopping):
+            examples = {**train, **further_arrays(recipe, len(train["image"]))}
             keeper = [Keeper(run, versions())]
             grid = [SampleGrid(run.folder / "samples")] if model.draws_samples else []
             model.fit(
-                model.training_feed(train, recipe.batch_size, recipe.seed, done, recipe.epochs),
+                model.training_feed(examples, recipe.batch_size, recipe.seed, done, recipe.epochs),
                 validation_data=(validation,) if validation else None,
                 validation_batch_size=500,
                 epochs=recipe.epochs,
@@ -112,13 +125,15 @@ def fit_run(
                 verbose=_verbosity(verbose) if chief else 0,
                 callbacks=[*keeper, *grid, *callbacks],
             )
+        if recipe.early_stopping:
+            _take_up(run, model, BEST)
         run.model = model
     return run
 
 
-def _take_up(run: Run, model: MultiPlayerModel) -> History:
+def _take_up(run: Run, model: MultiPlayerModel, name: str = CHECKPOINT) -> History:
     """Puts the state of a run's checkpoint, if it has one, into a model; returns the history."""
-    checkpoint = run.folder / "checkpoint.npz"
+    checkpoint = run.folder / name
     values = None
 
     def read() -> History:
@@ -179,13 +194,7 @@ def _tell_other_versions(begun: Mapping[str, str]) -> None:
 
 def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
     """Returns the training and the validation arrays of a recipe."""
-    arrays = data.load(recipe.data.name, "train")
-    validation = None
-    if recipe.data.validation:
-        arrays, validation = data.cut_validation(arrays, recipe.data.validation)
-    if recipe.data.limit is not None:
-        arrays = {key: value[: recipe.data.limit] for key, value in arrays.items()}
-    return arrays, validation
+    return data.training_examples(recipe.data)
 
 
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:
@@ -224,13 +233,15 @@ def publish(run: Run, root: Path | None = None) -> Run:
         # A kill may have come between storing the version and writing that down.
         run.stored = store.find_equal(card, root or store.roots()[0])
         if run.stored is None:
-            measured = evaluation.measure(make_pipeline(card, networks))
+            pipeline = make_pipeline(card, networks)
+            measured = evaluation.measure(pipeline)
             extras = {
                 **measured.pictures,
                 "history.csv": history_csv(run.history).encode(),
                 "history.png": report.history_png(run.history),
             }
-            card = dataclasses.replace(card, metrics=measured.metrics)
+            costs = evaluation.costs(pipeline)
+            card = dataclasses.replace(card, metrics=measured.metrics, costs=costs)
             run.stored = store.save(card, networks, extras, root=root)
         files.write_text(run.folder / "finished", f"{card.name}@{run.stored.name}\n")
     return run
@@ -241,11 +252,14 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     recipe = run.recipe
     architecture = registry.architectures().get(recipe.architecture)
     dataset = data.get(recipe.data.name)
-    inputs, output = pipeline_of(architecture.task).describe(networks, dataset.labels)
+    inputs, output = pipeline_of(architecture.task).describe(networks, data.labels(recipe.data))
     count = len(training_arrays(recipe)[0]["image"])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}
     steps = count // recipe.batch_size * len(run.history)
+    stopping = recipe.early_stopping
+    alone = bool(stopping) and not run.members
+    best = {"best_epoch": best_epoch(run.history, stopping)} if alone else {}
     return Card(
         name=recipe.name,
         task=architecture.task,
@@ -257,6 +271,7 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
             "split": "train",
             "n": count,
             "sha256": data.split_checksum(dataset.name, "train"),
+            **({"classes": recipe.data.classes} if recipe.data.classes is not None else {}),
         },
         metrics=(),
         input=inputs,
@@ -265,13 +280,17 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
         parameters={name: network.count_params() for name, network in networks.items()},
         training={
             "epochs": len(run.history),
+            **best,
             "seconds": round(seconds),
             "images_per_second": round(steps * recipe.batch_size / max(seconds, 1e-9)),
             **compiling,
             "backend": keras.backend.backend(),
             "device": MultiPlayerModel.device(),
             "devices": run.devices,
-            "checkpoint_sha256": files.sha256(run.folder / "checkpoint.npz"),
+            "checkpoint_sha256": files.sha256(
+                run.folder / ("members.json" if run.members else CHECKPOINT)
+            ),
+            **({"members": run.members} if run.members else {}),
         },
         licence=dataset.licence,
         versions=versions(),

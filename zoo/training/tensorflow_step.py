@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.data.feed import shuffled_batches
 from zoo.data.split import Arrays
+from zoo.training.fused_batch_norm import fuse_batch_norm
 
 if TYPE_CHECKING:
     from zoo.training.engine import MultiPlayerModel
@@ -49,6 +52,23 @@ class TensorFlowStep:
     def is_out_of_memory(error: Exception) -> bool:
         """Returns whether an error says that the device's memory is full."""
         return isinstance(error, tf.errors.ResourceExhaustedError)
+
+    @staticmethod
+    def tune(network: keras.Model) -> None:
+        """Has a network train faster without changing what it computes."""
+        fuse_batch_norm(network)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def graph_precision(precision: str) -> Iterator[None]:
+        """Has graphs that are first run inside rewritten for a precision that is the backend's."""
+        option = "auto_mixed_precision_onednn_bfloat16"
+        before = tf.config.optimizer.get_experimental_options().get(option, False)
+        tf.config.optimizer.set_experimental_options({option: precision == "onednn_bfloat16"})
+        try:
+            yield
+        finally:
+            tf.config.optimizer.set_experimental_options({option: before})
 
     @staticmethod
     def default_steps_per_execution(steps: int) -> int:

@@ -1,11 +1,11 @@
 """Convolutional classifiers."""
 
-from zoo.recipe import DataSpec, Recipe
+from zoo.models.cnn.recipes import RECIPES
 from zoo.registry import Architecture, register
 
 _RESNET = "He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016"
 
-for _depth in (20, 32, 44, 56, 110):
+for _depth in (8, 20, 32, 44, 56, 110):
     register(
         Architecture(
             name=f"resnet{_depth}",
@@ -26,6 +26,7 @@ _VGG = (
     "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition, "
     "ICLR 2015"
 )
+_SPEEDNET = "Jordan: 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv 2404.00498, 2024"
 _WRN = "Zagoruyko, Komodakis: Wide residual networks, BMVC 2016"
 
 for _path, _paper, _summary in (
@@ -33,6 +34,10 @@ for _path, _paper, _summary in (
     ("alexnet:alexnet", _ALEXNET, "Five convolutions, three dense layers, in one tower"),
     *(
         (f"vgg:vgg{d}", _VGG, f"3x3 convolutions, {d} layers, five stages")
+        for d in (11, 13, 16, 19)
+    ),
+    *(
+        (f"vgg:vgg{d}_bn", _VGG, f"The same with batch normalization, {d} layers")
         for d in (11, 13, 16, 19)
     ),
     *(
@@ -48,6 +53,8 @@ for _path, _paper, _summary in (
         (f"densenet:densenet_bc{d}_12", _DENSENET, f"DenseNet-BC for small images, {d} layers")
         for d in (40, 100)
     ),
+    ("small_cnn:small_cnn", _VGG, "3x3 convolutions in three stages, few parameters"),
+    ("speednet:speednet", _SPEEDNET, "Seven convolutions that learn fast, the first one whitened"),
     ("googlenet:googlenet", _GOOGLENET, "Nine inception modules in three stages"),
 ):
     register(
@@ -62,32 +69,4 @@ for _path, _paper, _summary in (
         )
     )
 
-register(
-    Recipe(
-        name="resnet20.fashion_mnist",
-        architecture="resnet20",
-        data=DataSpec("fashion_mnist", validation=2000),
-        method={"name": "supervised", "label_smoothing": 0.05},
-        augmentation=[
-            {"name": "RandomFlip", "mode": "horizontal"},
-            {
-                "name": "RandomTranslation",
-                "height_factor": 0.08,
-                "width_factor": 0.08,
-                "fill_mode": "constant",
-                "interpolation": "nearest",
-            },
-        ],
-        optimizer={
-            "name": "SGD",
-            "learning_rate": 0.15,
-            "momentum": 0.9,
-            "nesterov": True,
-            "weight_decay": 2e-3,
-        },
-        schedule={"name": "cosine", "warmup": 0.1},
-        ema={"network": 0.998},
-        batch_size=128,
-        epochs=24,
-    )
-)
+register(*RECIPES)

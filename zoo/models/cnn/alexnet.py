@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
-from zoo.models.cnn.common import convolution, dense, end_stage, head, is_small, pixels
+from zoo.models.cnn.common import convolution, dense, end_stage, is_small, pixels
 
 
 def alexnet(

@@ -1,4 +1,4 @@
-"""What the classic architectures share: the input, a convolution, a stem, a head."""
+"""What the convolutional architectures share: the input, a convolution, a stem, a stage's end."""
 
 from __future__ import annotations
 
@@ -99,16 +99,3 @@ def dense(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor
     """A hidden layer of ReLUs after which some are dropped."""
     x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
     return layers.Dropout(dropout)(x) if dropout else x
-
-
-def head(x: keras.KerasTensor, classes: int | None) -> keras.KerasTensor:
-    """Names the last hidden layer `features` and puts the layer `logits` on it.
-
-    Args:
-        x: Maps, which are averaged over their pixels, or vectors.
-        classes: Number of classes; None leaves the features as they are.
-    """
-    if len(x.shape) == 4:
-        x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Identity(name="features")(x)
-    return x if classes is None else layers.Dense(classes, name="logits")(x)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
 from zoo.models.cnn import common
-from zoo.models.cnn.common import end_stage, head, is_small, pixels
+from zoo.models.cnn.common import end_stage, is_small, pixels
 
 _conv = functools.partial(
     layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal"

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
 from zoo.models.cnn import common
-from zoo.models.cnn.common import convolution, dense, end_stage, head, is_small, pixels, pool
+from zoo.models.cnn.common import convolution, dense, end_stage, is_small, pixels, pool
 
 # Table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj, of the modules 3a to 5b.
 MODULES = (

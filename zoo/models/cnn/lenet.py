@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
-from zoo.models.cnn.common import end_stage, head, pixels
+from zoo.models.cnn.common import end_stage, pixels
 
 POOLINGS = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 

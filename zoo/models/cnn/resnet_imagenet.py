@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
 from zoo.models.cnn import common
-from zoo.models.cnn.common import convolution, end_stage, head, is_small, pixels
+from zoo.models.cnn.common import convolution, end_stage, is_small, pixels
 
 # Blocks of each stage; from 50 layers on they are bottlenecks.
 BLOCKS = {

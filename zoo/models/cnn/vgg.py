@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
-from zoo.models.cnn.common import convolution, dense, end_stage, head, is_small, pixels
+from zoo.models.cnn.common import convolution, dense, end_stage, is_small, pixels
 
 # Convolutions of each stage: columns A, B, D and E of table 1.
 CONVOLUTIONS = {
@@ -65,10 +66,14 @@ def vgg(
     x = layers.Flatten()(x)
     for _ in range(2):
         x = dense(x, 512 if small else 4096, dropout)
-    return keras.Model(images, head(x, classes), name=f"vgg{depth}")
+    return keras.Model(images, head(x, classes), name=f"vgg{depth}{'_bn' if batch_norm else ''}")
 
 
 vgg11 = functools.partial(vgg, 11)
 vgg13 = functools.partial(vgg, 13)
 vgg16 = functools.partial(vgg, 16)
 vgg19 = functools.partial(vgg, 19)
+vgg11_bn = functools.partial(vgg, 11, batch_norm=True)
+vgg13_bn = functools.partial(vgg, 13, batch_norm=True)
+vgg16_bn = functools.partial(vgg, 16, batch_norm=True)
+vgg19_bn = functools.partial(vgg, 19, batch_norm=True)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.head import head
 from zoo.layers.normalization import DEFAULT_MEAN, DEFAULT_STD
-from zoo.models.cnn.common import end_stage, head, pixels
+from zoo.models.cnn.common import end_stage, pixels
 
 _conv = functools.partial(
     layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal"

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons."""
+"""Multilayer perceptrons, and what has one layer of weights."""
 
 from zoo.recipe import DataSpec, Recipe
 from zoo.registry import Architecture, register
@@ -13,6 +13,36 @@ register(
         networks={"network": "zoo.models.mlp.mlp:mlp"},
         method="supervised",
         summary="Dense layers with normalisation and dropout",
+    ),
+    Architecture(
+        name="perceptron",
+        task="classification",
+        family="mlp",
+        paper="Rosenblatt: The perceptron, Psychological Review 65 (1958)",
+        networks={"network": "zoo.models.mlp.linear:linear"},
+        method="supervised",
+        method_options={"loss": "perceptron"},
+        summary="Step units, one a class; logistic units with the loss bce",
+    ),
+    Architecture(
+        name="linear_regression",
+        task="classification",
+        family="mlp",
+        paper="Legendre: Nouvelles méthodes pour la détermination des orbites des comètes (1805); "
+        "of classes: Hastie, Tibshirani, Friedman: The elements of statistical learning (2009)",
+        networks={"network": "zoo.models.mlp.linear:linear"},
+        method="supervised",
+        method_options={"loss": "mse"},
+        summary="Least squares on the classes' indicators",
+    ),
+    Architecture(
+        name="softmax_regression",
+        task="classification",
+        family="mlp",
+        paper="Cox: Some procedures connected with the logistic qualitative response curve (1966)",
+        networks={"network": "zoo.models.mlp.linear:linear"},
+        method="supervised",
+        summary="Multinomial logistic regression",
     ),
     Recipe(
         name="mlp.fashion_mnist",
@@ -34,5 +64,28 @@ register(
         ema={"network": 0.999},
         batch_size=128,
         epochs=40,
+    ),
+    Recipe(
+        name="perceptron.mnist",
+        architecture="perceptron",
+        data=DataSpec("mnist", validation=5000),
+        method={"name": "supervised", "loss": "perceptron"},
+        # The loss is a mean over ten classes, so that an image counts with Rosenblatt's step of 1.
+        optimizer={"name": "SGD", "learning_rate": 10.0},
+        schedule={"name": "cosine"},
+        ema={"network": 0.999},
+        batch_size=128,
+        epochs=20,
+    ),
+    Recipe(
+        name="softmax_regression.mnist",
+        architecture="softmax_regression",
+        data=DataSpec("mnist", validation=5000),
+        network={"l2": 1e-4},
+        method={"name": "supervised", "loss": "cross_entropy"},
+        optimizer={"name": "SGD", "learning_rate": 0.01, "momentum": 0.9},
+        schedule={"name": "cosine"},
+        batch_size=128,
+        epochs=20,
     ),
 )

@@ -1,0 +1,297 @@
+"""The user's own images as a prepared data set, like any other from then on."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import paths
+from zoo.data.catalogue import DATASETS, NAME, folder, get, names, record_of
+from zoo.data.decoding import decode_all, digest_of
+from zoo.data.prepare import is_prepared, require, write
+from zoo.data.problems import Problem, listed
+from zoo.data.sources import Picture, Source, read_source
+from zoo.data.split import LEAST_TO_TEST, Arrays, cut_test, order
+from zoo.errors import InvalidInputError, UnknownModelError
+from zoo.registry import natural_sort
+
+SIZE = 64
+COLOURS = ("grey", "rgb")
+TFDS = "tfds:"
+_SEED = 1618
+_LICENCE = "as its owner says"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a source is prepared.
+
+    Args:
+        size: Height and width that images are resized to.
+        colour: `grey`, `rgb`, or None for grey where every image is.
+        skip_bad: Whether what cannot be used is left out, and listed, in place of an error.
+    """
+
+    size: int = SIZE
+    colour: str | None = None
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.size <= 1024:
+            raise InvalidInputError(f"size must be 4 to 1024 pixels, got {self.size}")
+        if self.colour is not None and self.colour not in COLOURS:
+            raise InvalidInputError(f"colour must be {' or '.join(COLOURS)}, got {self.colour!r}")
+
+
+def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str:
+    """Returns the name of the prepared data set of a source, preparing it where that is needed.
+
+    Args:
+        source: As for `prepare`, or a name of the catalogue. A source that was prepared before
+            keeps its options and is prepared again only where it changed.
+        size: For a source that is new.
+        skip_bad: As in `Options`.
+
+    Raises:
+        InvalidInputError: as `prepare`.
+        DataUnavailableError: for a set of the catalogue that is not prepared.
+    """
+    if str(source) in DATASETS:
+        require(str(source))
+        return str(source)
+    origin, name = _origin(source, None)
+    record = record_of(name)
+    options = Options(size, skip_bad=skip_bad)
+    if record.get("source") == origin:
+        kept = Options(**record["options"])
+        options = dataclasses.replace(kept, skip_bad=skip_bad or kept.skip_bad)
+        if origin.startswith(TFDS) or not Path(origin).exists():
+            return name
+    _prepare(origin, name, options, only_changed=True)
+    return name
+
+
+def prepare(
+    source: str | Path,
+    name: str | None = None,
+    size: int | None = None,
+    colour: str | None = None,
+    skip_bad: bool = False,
+) -> str:
+    """Makes a data set of the user's own images.
+
+    Everything that cannot be used is found and listed before anything is kept. Where there is no
+    test split a fifth is cut off, the same share of each class.
+
+    Args:
+        source: A folder of class folders, or one with `train` and `test` above them; a CSV with
+            the columns path, label and, if wanted, split; an npz with image and label and, if
+            wanted, test_image, test_label and labels; `tfds:NAME` for an image classification
+            set of tensorflow-datasets; or the name of a set that was made so.
+        name: What to call it; by default the last part of the source.
+        size: Height and width that images are resized to; by default as before, or 64.
+        colour: `grey`, `rgb`, or None for grey where every image is.
+        skip_bad: Leave out, and list, what cannot be used.
+
+    Returns:
+        The name.
+
+    Raises:
+        InvalidInputError: for a source or a name that cannot be used, and for files that cannot:
+            unreadable, empty, no image, twice there, without a label, or alone in their class.
+    """
+    origin, chosen = _origin(source, name)
+    before = record_of(chosen)
+    if before.get("source") == origin:
+        size = size or before["options"]["size"]
+    _prepare(origin, chosen, Options(size or SIZE, colour, skip_bad), only_changed=False)
+    return chosen
+
+
+def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
+    """Returns where a source is, for good, and the name of its data set."""
+    text = str(source)
+    if text.startswith(TFDS):
+        origin, last = text, text.removeprefix(TFDS)
+    else:
+        path = Path(text).expanduser()
+        if not path.exists() and name is None and "source" in record_of(text):
+            return record_of(text)["source"], text
+        if not path.exists():
+            if path.suffix or os.sep in text:
+                raise InvalidInputError(f"there is no folder or file {text!r}")
+            raise UnknownModelError(text, names(), kind="data set")
+        origin = str(path.resolve())
+        last = path.resolve().name if path.is_dir() else path.stem
+    chosen = name or re.sub(r"[^a-z0-9]+", "_", last.lower()).strip("_")
+    instead = f"`zoo data prepare {text} --name NAME`"
+    if not NAME.fullmatch(chosen):
+        raise InvalidInputError(
+            f"a data set's name has lower-case letters, digits and underscores, got {chosen!r}; "
+            f"choose one with {instead}"
+        )
+    if chosen in DATASETS:
+        raise InvalidInputError(
+            f"{chosen} is a data set of the catalogue; choose another name with {instead}"
+        )
+    return origin, chosen
+
+
+def _prepare(origin: str, name: str, options: Options, only_changed: bool) -> None:
+    if origin.startswith(TFDS):
+        from zoo.data.own_tfds import prepare_tfds
+
+        prepare_tfds(origin, name, options)
+        return
+    source = read_source(Path(origin))
+    fingerprint = _fingerprint(source, options)
+    before = record_of(name)
+    if only_changed and is_prepared(name) and before.get("fingerprint") == fingerprint:
+        return
+    _refuse_taken(name, origin, before)
+    if before.get("source") == origin and before.get("fingerprint") != fingerprint:
+        say(f"{origin} or how to prepare it has changed; it is prepared again")
+    if source.ignored:
+        say(f"hidden files are left alone: {_some(source.ignored)}")
+    rest = paths.home() / "data" / f"{name}.problems.txt"
+    splits, labels = _arrays(source, options, rest, origin)
+    keep(origin, name, splits, labels, options, fingerprint)
+
+
+def _refuse_taken(name: str, origin: str, before: dict[str, Any]) -> None:
+    taken = before.get("source", origin)
+    if taken != origin and Path(taken).exists():
+        raise InvalidInputError(
+            f"{name} is the data set of {taken}; choose another name with "
+            f"`zoo data prepare {origin} --name NAME`"
+        )
+
+
+def keep(
+    origin: str,
+    name: str,
+    splits: dict[str, Arrays],
+    labels: Sequence[str],
+    options: Options,
+    fingerprint: str,
+) -> None:
+    """Writes a data set of the user's own, with all that `get` needs to know of it."""
+    write(
+        name,
+        splits,
+        {
+            "shape": list(splits["train"]["image"].shape[1:]),
+            "labels": list(labels),
+            "splits": {split: len(arrays["label"]) for split, arrays in splits.items()},
+            "source": origin,
+            "licence": _LICENCE,
+            "options": dataclasses.asdict(options),
+            "fingerprint": fingerprint,
+        },
+    )
+    sizes = ", ".join(f"{count} {split}" for split, count in get(name).splits.items())
+    shape = "x".join(map(str, get(name).shape))
+    say(f"{name}: {sizes} images of {shape}, {len(labels)} classes, in {folder(name)}")
+
+
+def _arrays(
+    source: Source, options: Options, rest: Path, origin: str
+) -> tuple[dict[str, Arrays], list[str]]:
+    """Decodes what a source has and splits it."""
+    decoded = decode_all(source.pictures, options.size, options.colour)
+    kept = decoded.kept.copy()
+    problems = [*source.problems, *decoded.problems]
+    problems += _lonely(source.pictures, kept)
+    if problems and not options.skip_bad:
+        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        intro = f"{many} in {origin}, nothing was prepared (--skip-bad goes on without these)"
+        raise InvalidInputError(listed(intro, problems, rest))
+    if problems:
+        say(listed(f"{len(problems)} left out of {origin}", problems, rest))
+    pictures = [picture for picture, good in zip(source.pictures, kept, strict=True) if good]
+    present = {picture.label for picture in pictures}
+    if len(present) < 2:
+        raise InvalidInputError(
+            f"{origin} needs two or more classes, got {', '.join(present) or 'no image'}"
+        )
+    labels = [name for name in source.labels if name in present] or natural_sort(present)
+    arrays = {
+        "image": decoded.rows[kept],
+        "label": np.array([labels.index(picture.label) for picture in pictures], np.int64),
+    }
+    testing = np.array([picture.split == "test" for picture in pictures])
+    return split_arrays(arrays, testing, origin), labels
+
+
+def _lonely(pictures: Sequence[Picture], kept: np.ndarray) -> list[Problem]:
+    """Finds classes with fewer than two images to train on, and clears them from `kept`."""
+    training = collections.Counter(
+        picture.label
+        for picture, good in zip(pictures, kept, strict=True)
+        if good and picture.split == "train"
+    )
+    few = [label for label in natural_sort({p.label for p in pictures}) if training[label] < 2]
+    for index, picture in enumerate(pictures):
+        kept[index] &= picture.label not in few
+    kind = "class with fewer than 2 images to train on"
+    return [Problem(kind, label, f"{training[label]} good") for label in few]
+
+
+def split_arrays(arrays: Arrays, testing: np.ndarray, origin: str) -> dict[str, Arrays]:
+    """Cuts examples into `train` and `test`, in an order that is the same each time.
+
+    Args:
+        arrays: All examples.
+        testing: bool (n,): which are for testing. Where none is, a fifth of each class is cut.
+        origin: The source, for messages.
+
+    Raises:
+        InvalidInputError: when nothing can be cut, for no class has five images.
+    """
+    label = arrays["label"]
+    if not testing.any():
+        testing = cut_test(label)
+        if not testing.any():
+            raise InvalidInputError(
+                f"{origin} has no test images, and none can be cut off: no class has "
+                f"{LEAST_TO_TEST} images"
+            )
+        say(f"{testing.sum()} of {len(label)} images are cut off as the test split")
+    # Not class by class, or the first few would be of one class.
+    mixed = order(len(label), _SEED, 0)
+    return {
+        split: {key: value[mixed[chosen[mixed]]] for key, value in arrays.items()}
+        for split, chosen in (("train", ~testing), ("test", testing))
+    }
+
+
+def _fingerprint(source: Source, options: Options) -> str:
+    """Returns what changes when a source or the way to prepare it does."""
+    digest = hashlib.sha256(repr((options.size, options.colour, source.labels)).encode())
+    for problem in source.problems:
+        digest.update(f"{problem}\0".encode())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        contents = pool.map(digest_of, [picture.content for picture in source.pictures])
+    for picture, content in zip(source.pictures, contents, strict=True):
+        digest.update(f"{picture.where}\0{picture.label}\0{picture.split}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def say(line: str) -> None:
+    """Tells the user something on standard error, where it is in no answer's way."""
+    print(f"zoo: {line}", file=sys.stderr)

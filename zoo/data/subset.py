@@ -1,0 +1,109 @@
+"""The examples that a recipe names: of all classes or some, all examples of each or a few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.data.catalogue import get
+from zoo.data.prepare import load
+from zoo.data.split import Arrays, cut_validation
+from zoo.errors import RecipeError
+
+if TYPE_CHECKING:
+    from zoo.recipe import DataSpec
+
+_SUBSET_SEED = 5772
+
+
+def labels(spec: DataSpec) -> tuple[str, ...]:
+    """Returns the names of the classes that a recipe learns, in the order of its labels.
+
+    Raises:
+        UnknownModelError: for an unknown data set.
+        RecipeError: for a class that it does not have.
+    """
+    known = get(spec.name).labels
+    if spec.classes is None:
+        return known
+    for one in spec.classes:
+        if one >= len(known):
+            raise RecipeError(
+                f"data.classes: {spec.name} has the labels 0 to {len(known) - 1}, not {one}"
+            )
+    return tuple(known[one] for one in spec.classes)
+
+
+def examples(spec: DataSpec, split: str) -> Arrays:
+    """Reads one split, with the examples of the spec's classes alone.
+
+    Returns:
+        `{"image": uint8 (n, height, width, channels), "label": int64 (n,)}`; labels count the
+        spec's classes in their order.
+
+    Raises:
+        As `load` and `labels`.
+    """
+    return _of_classes(load(spec.name, split), spec)
+
+
+def training_examples(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
+    """Returns what a recipe trains on and, where it has a validation split, what it validates on.
+
+    The validation examples are cut from the whole split, so that no choice of classes and of
+    numbers lets a recipe train on an example that another one validates on.
+
+    Raises:
+        RecipeError: when there are fewer than `spec.per_class` examples, or none, of a class.
+    """
+    arrays = load(spec.name, "train")
+    validation = None
+    if spec.validation:
+        arrays, validation = cut_validation(arrays, spec.validation)
+        validation = _of_classes(validation, spec)
+    arrays = _of_classes(arrays, spec)
+    _require(arrays["label"], spec)
+    if spec.per_class is not None:
+        chosen = _few_of_each(arrays["label"], spec)
+        arrays = {key: value[chosen] for key, value in arrays.items()}
+    if spec.limit is not None:
+        arrays = {key: value[: spec.limit] for key, value in arrays.items()}
+    return arrays, validation
+
+
+def _of_classes(arrays: Arrays, spec: DataSpec) -> Arrays:
+    known = len(labels(spec))
+    if spec.classes is None:
+        return arrays
+    # Where each original label goes; -1 for those left out.
+    new = np.full(len(get(spec.name).labels), -1, np.int64)
+    new[spec.classes] = np.arange(known)
+    label = new[arrays["label"]]
+    kept = label >= 0
+    return {**{key: value[kept] for key, value in arrays.items()}, "label": label[kept]}
+
+
+def _require(label: np.ndarray, spec: DataSpec) -> None:
+    names = labels(spec)
+    least = spec.per_class or 1
+    for name, count in zip(names, np.bincount(label, minlength=len(names)), strict=True):
+        if count < least:
+            cut = f" after {spec.validation} were cut for validation" if spec.validation else ""
+            raise RecipeError(
+                f"class {name} of {spec.name} has {count} training examples{cut}, "
+                f"needs at least {least}"
+            )
+
+
+def _few_of_each(label: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Returns sorted positions of `per_class` examples of each class.
+
+    They are the first ones of an order that depends on the class alone.
+    """
+    original = spec.classes or range(int(label.max()) + 1)
+    chosen = [
+        np.random.default_rng([_SUBSET_SEED, one]).permutation(np.flatnonzero(label == new))
+        for new, one in enumerate(original)
+    ]
+    return np.sort(np.concatenate([order[: spec.per_class] for order in chosen]))

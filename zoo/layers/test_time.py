@@ -1,0 +1,32 @@
+"""Test-time augmentation as part of a network."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers, ops
+
+
+def with_mirror(network: keras.Model) -> keras.Model:
+    """Builds a classifier that looks at each image and at its mirror image.
+
+    The features of both are averaged (Krizhevsky et al. 2012, section 4.1, averages predictions),
+    and since the logits are linear in them, so are these. One inference costs two of the network.
+
+    Args:
+        network: A classifier whose layer `logits` is a dense one on its layer `features`. The
+            result shares its weights.
+
+    Raises:
+        ValueError: for another network.
+    """
+    names = [layer.name for layer in network.layers]
+    if names[-2:] != ["features", "logits"]:
+        raise ValueError(
+            "test_time_flip needs a network that ends with the layers features and logits, "
+            f"got {', '.join(names[-2:])}"
+        )
+    body = keras.Model(network.input, network.get_layer("features").output, name="body")
+    images = keras.Input(network.input_shape[1:], name=network.input.name)
+    mirrored = ops.flip(images, axis=2)
+    features = layers.Average(name="features")([body(images), body(mirrored)])
+    return keras.Model(images, network.get_layer("logits")(features), name=network.name)

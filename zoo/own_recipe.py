@@ -1,0 +1,112 @@
+"""Recipes for data that have none: an architecture, or another set's recipe, on any data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+
+from zoo import data, registry
+from zoo.data.own import SIZE, resolve, say
+from zoo.errors import RecipeError
+from zoo.recipe import DataSpec, Recipe
+
+VALIDATION = 0.15
+# Below so many examples none can be spared, nor from classes that might lose theirs.
+LEAST_TO_VALIDATE = 40
+LEAST_OF_A_CLASS = 5
+STEPS = 600
+BATCH_SIZE = 64
+
+
+def recipe_on(
+    base: str | Recipe, source: str | Path, size: int | None = None, skip_bad: bool = False
+) -> Recipe:
+    """Returns the recipe that trains an architecture or another recipe on a source of images.
+
+    Args:
+        base: An architecture, a recipe, or its name.
+        source: As `zoo.data.own.resolve` takes it; it is prepared where that is needed.
+        size: Height and width that images of a new source are resized to; by default those that
+            the architecture's recipes train on.
+        skip_bad: Leave out, and list, what cannot be used of the source.
+
+    Raises:
+        UnknownModelError: for a name that is neither.
+        InvalidInputError, DataUnavailableError: as `resolve`.
+    """
+    if isinstance(base, str) and base in registry.recipes():
+        base = registry.recipes().get(base)
+    if isinstance(base, Recipe):
+        dataset = resolve(source, size or input_size(base.architecture, base), skip_bad)
+        return recipe_for(base.architecture, dataset, base)
+    architecture = registry.architectures().get(base).name
+    dataset = resolve(source, size or input_size(architecture), skip_bad)
+    known = f"{architecture}.{dataset}"
+    if known in registry.recipes():
+        return registry.recipes().get(known)
+    return recipe_for(architecture, dataset)
+
+
+def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> Recipe:
+    """Returns a recipe for a prepared data set, with what suits a small one where nothing is said.
+
+    Args:
+        architecture: An architecture for classification, unless there is a base.
+        dataset: Name of a prepared data set.
+        base: A recipe whose settings are kept, all but the data. Its batch is kept to a quarter
+            of the examples.
+
+    Raises:
+        RecipeError: for an architecture whose training needs more than labelled images.
+    """
+    count, fewest = _counts(dataset)
+    spared = count >= LEAST_TO_VALIDATE and fewest >= LEAST_OF_A_CLASS
+    validation = round(VALIDATION * count) if spared else 0
+    largest = max(1, (count - validation) // 4)
+    spec = DataSpec(dataset, validation=validation)
+    name = f"{architecture}.{dataset}"
+    if base is not None:
+        suffix = base.name.removeprefix(f"{base.architecture}.{base.data.name}")
+        batch_size = min(base.batch_size, largest)
+        if batch_size < base.batch_size:
+            say(f"batch_size is {batch_size}, not {base.batch_size}, for {count} images")
+        return dataclasses.replace(base, name=name + suffix, data=spec, batch_size=batch_size)
+    if registry.architectures().get(architecture).task != "classification":
+        raise RecipeError(
+            f"{architecture} is no classifier; name one of its recipes, as `zoo list` shows them"
+        )
+    batch_size = min(BATCH_SIZE, largest)
+    steps = (count - validation) // batch_size
+    return Recipe(
+        name=name,
+        architecture=architecture,
+        data=spec,
+        method={"name": "supervised", "label_smoothing": 0.05},
+        augmentation=[
+            {"name": "RandomFlip", "mode": "horizontal"},
+            {"name": "RandomTranslation", "height_factor": 0.1, "width_factor": 0.1},
+        ],
+        optimizer={"name": "AdamW", "learning_rate": 1e-3, "weight_decay": 1e-2},
+        schedule={"name": "cosine", "warmup": 0.1},
+        batch_size=batch_size,
+        epochs=max(10, math.ceil(STEPS / steps)),
+    )
+
+
+def input_size(architecture: str, base: Recipe | None = None) -> int:
+    """Returns the height of the images that a recipe, or an architecture's recipes, train on.
+
+    Of several it is the largest; where there are none, 64.
+    """
+    recipes = [registry.recipes().get(name) for name in registry.recipes()]
+    chosen = [base] if base else [one for one in recipes if one.architecture == architecture]
+    return max((data.get(one.data.name).shape[0] for one in chosen), default=SIZE)
+
+
+def _counts(dataset: str) -> tuple[int, int]:
+    """Returns the number of training examples, and that of the class with the fewest."""
+    label = data.load(dataset, "train")["label"]
+    return len(label), int(np.bincount(label, minlength=len(data.get(dataset).labels)).min())
