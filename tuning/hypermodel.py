@@ -13,10 +13,9 @@ from zoo.errors import RecipeError
 from zoo.recipe import Recipe
 from zoo.runs import Run
 from zoo.training.build import build_model
-from zoo.training.callbacks import Keeper
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.engine import MultiPlayerModel
-from zoo.training.run import steps_per_epoch, training_arrays
+from zoo.training.run import fit_model, steps_per_epoch, training_arrays
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -82,17 +81,5 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             run.history = load_checkpoint(checkpoint, model)["history"]
         elif start is not None:
             run.history = load_checkpoint(start, model)["history"]
-        done = len(run.history)
-        if done < epochs:
-            model.fit(
-                model.training_feed(self.training, recipe.batch_size, recipe.seed, done, epochs),
-                validation_data=(self.validation,),
-                validation_batch_size=500,
-                epochs=epochs,
-                initial_epoch=done,
-                steps_per_epoch=self.steps(recipe),
-                shuffle=False,
-                verbose=verbose,
-                callbacks=[Keeper(run), *callbacks],
-            )
+        fit_model(model, run, self.training, self.validation, epochs, callbacks, verbose)
         return run.history[-1]

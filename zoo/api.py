@@ -12,8 +12,7 @@ from zoo import registry, store
 from zoo.backend import import_backend
 from zoo.cards import Card, Metric
 from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
-from zoo.runs import last_run, recipe_of
-from zoo.transfer import POLICY, parent_size, transferred
+from zoo.runs import last_run
 
 if TYPE_CHECKING:
     from zoo.pipelines import Pipeline
@@ -150,17 +149,11 @@ def train(
         DataUnavailableError: when its data set is not prepared.
         ZooError: when its backend cannot be used, memory is full, or another process is gone.
     """
-    if transfer is not None and from_model is None:
-        raise InvalidInputError("transfer needs from_model, a stored model to begin from")
-    if data is not None:
-        from zoo.own_recipe import recipe_on
+    from zoo.own_recipe import recipe_to_train
 
-        recipe = recipe_on(recipe, data, parent_size(from_model) if from_model else None)
-    if from_model is not None:
-        recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
-        recipe = transferred(recipe, from_model, transfer or POLICY)
-    chosen = recipe_of(recipe, resume) if isinstance(recipe, str) else recipe
-    as_begun = resume and isinstance(recipe, str) and not set(overrides) - {"backend"}
+    chosen = recipe_to_train(recipe, data, from_model, transfer, resume=resume)
+    said = data or from_model or set(overrides) - {"backend"}
+    as_begun = resume and isinstance(recipe, str) and not said
     chosen = chosen.override(overrides)
     backend = chosen.backend
     if as_begun and "keras" not in sys.modules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ def _measure_classifier(classifier: Classifier, source: str | None) -> Evaluatio
             f"{classifier.card.name} tells {len(classifier.labels)} classes apart, "
             f"{spec.name} has {len(names)}"
         )
+    learned = classifier.card.data.get("sha256")
+    if not source and learned and learned != data.split_checksum(spec.name, "train"):
+        print(
+            f"zoo: {spec.name} has changed since {classifier.card.name} was trained; some of what "
+            "is for testing now may have been trained on",
+            file=sys.stderr,
+        )
     split, *further = data.get(spec.name).tests
     test = data.examples(spec, split)
     images, labels = test["image"], test["label"]
@@ -134,8 +142,8 @@ def costs(pipeline: Pipeline) -> dict[str, Any]:
     Returns:
         `flops` of one image, 2 for each multiply-add, where they can be counted; `latency_ms` of
         one image and `images_per_second` in batches of 32, medians of repeated calls of the
-        function that serves; `device`, `processor`, and `threads`, the processors that may be
-        used. Empty for other pipelines.
+        function that serves; `device`, `processor`, and `threads`, how many run at
+        once. Empty for other pipelines.
     """
     if not isinstance(pipeline, Classifier):
         return {}
@@ -150,7 +158,7 @@ def costs(pipeline: Pipeline) -> dict[str, Any]:
         "images_per_second": round(BATCH / median_seconds(lambda: pipeline.run(many))),
         "device": MultiPlayerModel.device(),
         "processor": _processor(),
-        "threads": len(os.sched_getaffinity(0)),
+        "threads": os.cpu_count(),
     }
 
 

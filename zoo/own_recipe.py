@@ -10,8 +10,10 @@ import numpy as np
 
 from zoo import data, registry
 from zoo.data.own import SIZE, resolve, say
-from zoo.errors import RecipeError
+from zoo.errors import InvalidInputError, RecipeError
 from zoo.recipe import DataSpec, Recipe
+from zoo.runs import recipe_of
+from zoo.transfer import POLICY, check_transfer, from_words, parent_size, transferred
 
 VALIDATION = 0.15
 # Below so many examples none can be spared, nor from classes that might lose theirs.
@@ -50,6 +52,41 @@ def recipe_on(
     return recipe_for(architecture, dataset)
 
 
+def recipe_to_train(
+    base: str | Recipe,
+    source: str | Path | None = None,
+    parent: str | None = None,
+    policy: str | None = None,
+    *,
+    skip_bad: bool = False,
+    resume: bool = False,
+) -> Recipe:
+    """Returns what a user asks to be trained.
+
+    Args:
+        base: A recipe or its name; with a source also an architecture.
+        source: Images to train on in place of the recipe's, as `recipe_on` takes them.
+        parent: A stored model to begin from.
+        policy: What of it is taken and learns on, as `zoo.transfer.transferred` takes it.
+        skip_bad: As for `recipe_on`.
+        resume: As for `zoo.runs.recipe_of`.
+
+    Raises:
+        InvalidInputError: for a policy without a parent.
+        UnknownModelError, RecipeError, DataUnavailableError: as the functions named.
+    """
+    if policy is not None and parent is None:
+        raise InvalidInputError("transfer needs a stored model to begin from (--from, from_model)")
+    policy = policy or POLICY
+    # What is wrong with these is said before a folder of images is read.
+    size = parent_size(parent) if parent else None
+    check_transfer(from_words(parent, policy) if parent else {})
+    if source is not None:
+        base = recipe_on(base, source, size, skip_bad)
+    recipe = recipe_of(base, resume) if isinstance(base, str) else base
+    return transferred(recipe, parent, policy) if parent else recipe
+
+
 def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> Recipe:
     """Returns a recipe for a prepared data set, with what suits a small one where nothing is said.
 
@@ -74,7 +111,8 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
         if batch_size < base.batch_size:
             say(f"batch_size is {batch_size}, not {base.batch_size}, for {count} images")
         return dataclasses.replace(base, name=name + suffix, data=spec, batch_size=batch_size)
-    if registry.architectures().get(architecture).task != "classification":
+    chosen = registry.architectures().get(architecture)
+    if chosen.task != "classification":
         raise RecipeError(
             f"{architecture} is no classifier; name one of its recipes, as `zoo list` shows them"
         )
@@ -84,7 +122,7 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
         name=name,
         architecture=architecture,
         data=spec,
-        method={"name": "supervised", "label_smoothing": 0.05},
+        method=chosen.default_method,
         augmentation=[
             {"name": "RandomFlip", "mode": "horizontal"},
             {"name": "RandomTranslation", "height_factor": 0.1, "width_factor": 0.1},

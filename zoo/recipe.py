@@ -185,10 +185,10 @@ def _check_early_stopping(recipe: Recipe) -> None:
             f"early_stopping needs monitor and patience and nothing else, got {', '.join(stopping)}"
         )
     monitor, patience = stopping["monitor"], stopping["patience"]
-    if not isinstance(monitor, str) or not monitor.startswith("val_"):
+    if not re.fullmatch(r"val_(\w+_)?(loss|accuracy)", str(monitor)):
         raise RecipeError(
-            f"early_stopping.monitor is a value of the validation split such as val_loss, "
-            f"got {monitor!r}"
+            "early_stopping.monitor is a loss or an accuracy of the validation split, such as "
+            f"val_loss, got {monitor!r}"
         )
     if type(patience) is not int or patience < 1:
         raise RecipeError(f"early_stopping.patience must be at least 1, got {patience!r}")

@@ -37,10 +37,15 @@ def transferred(recipe: Recipe, source: str, policy: str = POLICY) -> Recipe:
     Raises:
         RecipeError: for an unknown policy, or a stage where none belongs or none is.
     """
-    chosen, colon, stage = policy.partition(":")
-    transfer = {"from": source, "policy": chosen, **({"stage": stage} if colon else {})}
+    transfer = from_words(source, policy)
     suffix = re.sub(r"[^a-z0-9_]", "_", policy.lower())
     return recipe.override({"transfer": transfer, "name": f"{recipe.name}-{suffix}"})
+
+
+def from_words(source: str, policy: str) -> dict[str, Any]:
+    """Returns a recipe's `transfer` of a stored model and a policy such as `hybrid:stage2`."""
+    chosen, colon, stage = policy.partition(":")
+    return {"from": source, "policy": chosen, **({"stage": stage} if colon else {})}
 
 
 def parent_size(source: str) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.data import cut_validation, order
+from zoo.data.split import cut_test
 from zoo.errors import RecipeError
 
 Sample = Callable[[str, str], dict[str, np.ndarray]]
@@ -65,6 +66,28 @@ def test_a_cut_is_a_fair_sample() -> None:
 def test_a_cut_that_leaves_nothing_is_refused(cut: int) -> None:
     with pytest.raises(RecipeError, match=r"data\.validation must be below the 10 examples"):
         cut_validation(numbered(10), cut)
+
+
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 1), np.uint8)
+
+
+def test_a_test_split_is_a_fifth_of_each_class_that_has_five() -> None:
+    label = np.repeat([0, 1, 2], [50, 5, 4])
+    testing = cut_test({"image": pictures(59), "label": label})
+    assert np.bincount(label[testing], minlength=3).tolist() == [10, 1, 0]
+
+
+def test_images_added_later_leave_the_others_where_they_were() -> None:
+    images, more = pictures(400), pictures(40, seed=1)
+    label = np.arange(440) % 2
+    before = cut_test({"image": images, "label": label[:400]})
+    mixed = np.random.default_rng(2).permutation(440)
+    every = np.concatenate([images, more])[mixed]
+    after = cut_test({"image": every, "label": label[mixed]})
+    moved = (after[np.argsort(mixed)][:400] != before).sum()
+    # The border of the fifth moves by what the new ones take: 88 of 440 for 80 of 400.
+    assert moved <= 8
 
 
 def test_an_order_is_a_permutation_and_a_function_of_seed_and_epoch() -> None:

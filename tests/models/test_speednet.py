@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.layers.test_time import with_mirror
+from zoo.layers.test_time import with_mirror, without_mirror
 from zoo.models.cnn.speednet import PartialIdentity, whitening
+from zoo.networks import features_of
+from zoo.training.engine import let_learn
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 24, 24, 3), np.uint8)
 # Neighbours alike, as in pictures.
@@ -31,7 +33,9 @@ def test_the_first_layer_whitens_patches_and_stays() -> None:
     moments = answers[:, :12].T @ answers[:, :12] / len(answers)
     np.testing.assert_allclose(moments, np.eye(12), atol=0.02)
     assert not layer.trainable_weights
-    assert keras.models.clone_model(network).get_layer("whiten").trainable is False
+    assert layer.trainable
+    let_learn(network)
+    assert all(variable is not layer.kernel for variable in network.trainable_variables)
 
 
 def test_whitening_has_the_shape_of_a_kernel() -> None:
@@ -62,6 +66,12 @@ def test_the_mirror_is_averaged_in(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(array(both(images)), expected, atol=1e-4)
     np.testing.assert_allclose(array(both(images)), array(both(images[:, :, ::-1])), atol=1e-4)
     assert both.count_params() == network.count_params()
+    np.testing.assert_allclose(
+        array(without_mirror(both)(images)), array(network(images)), atol=1e-5
+    )
+    assert without_mirror(network) is network
+    stage, alone = (features_of(one, "stage2") for one in (both, network))
+    np.testing.assert_array_equal(array(stage(images)), array(alone(images)))
     both.save(tmp_path / "both.keras")
     loaded = keras.models.load_model(tmp_path / "both.keras")
     np.testing.assert_allclose(array(loaded(images)), array(both(images)), atol=1e-5)

@@ -58,7 +58,8 @@ def test_a_run_stops_and_stores_its_best_epoch(sample_home: Path) -> None:
     ("settings", "words"),
     [
         ({"monitor": "val_loss"}, "needs monitor and patience and nothing else, got monitor"),
-        ({"monitor": "loss", "patience": 2}, "a value of the validation split such as val_loss"),
+        ({"monitor": "loss", "patience": 2}, "a loss or an accuracy of the validation split"),
+        ({"monitor": "val_kl", "patience": 2}, "such as val_loss, got 'val_kl'"),
         ({"monitor": "val_loss", "patience": 0}, "patience must be at least 1, got 0"),
         ({"monitor": "val_loss", "patience": 2, "mode": "min"}, "nothing else"),
     ],
@@ -71,6 +72,8 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], words
 def test_it_needs_a_validation_split(sample_home: Path) -> None:
     with pytest.raises(RecipeError, match="needs a validation split"):
         recipe(**{"early_stopping": {"monitor": "val_loss", "patience": 2}, "data.validation": 0})
-    unknown = recipe(early_stopping={"monitor": "val_acuracy", "patience": 2})
-    with pytest.raises(RecipeError, match=r"val_acuracy.*not logged; did you mean val_accuracy"):
+    unknown = recipe(early_stopping={"monitor": "val_my_loss", "patience": 2})
+    with pytest.raises(
+        RecipeError, match=r"names .val_my_loss., which is not logged; did you mean val_loss"
+    ):
         fit_run(new_run(unknown), verbose=0)

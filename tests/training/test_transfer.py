@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -295,15 +296,15 @@ def test_the_command_line_and_python_say_the_same(
             zoo.train("resnet8", data="fashion_mnist", from_model=PARENT, transfer=policy)
         assert begun[-1].override(few) == said
     assert main([*command, "--transfer", "freeze"]) == 130
-    again = f"--data fashion_mnist --from {PARENT} --transfer freeze --set data.limit=32"
-    assert again in capsys.readouterr().out
+    again = shlex.join(["zoo", *command, "--transfer", "freeze", "--resume"])
+    assert f"`{again}` continues" in capsys.readouterr().out
 
 
 def test_mistakes_on_the_command_line_are_one_line(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, said in (
-        (["--transfer", "freeze"], "--transfer needs --from, a stored model to begin from"),
+        (["--transfer", "freeze"], "transfer needs a stored model to begin from (--from"),
         (["--from", "resnet8.mnits"], "unknown model 'resnet8.mnits'; did you mean resnet8.mnist"),
         (["--from", PARENT, "--transfer", "frozen"], "got 'frozen'; did you mean freeze"),
         (
@@ -315,7 +316,7 @@ def test_mistakes_on_the_command_line_are_one_line(
         assert main(["train", "resnet8", "--data", "fashion_mnist", *arguments]) == 2
         shown = capsys.readouterr()
         assert shown.err.startswith("zoo: ") and shown.err.count("\n") == 1 and said in shown.err
-    with pytest.raises(InvalidInputError, match="transfer needs from_model"):
+    with pytest.raises(InvalidInputError, match="transfer needs a stored model"):
         zoo.train("resnet8", data="fashion_mnist", transfer="freeze")
 
 

@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # TensorFlow's start-up lines would bury the answer; a user who set a level keeps it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else [*argv]
+    arguments = parser.parse_args(given, argparse.Namespace(given=given))
     if arguments.command is None:
         parser.print_help()
         return 0

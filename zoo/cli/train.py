@@ -8,7 +8,6 @@ import shlex
 from pathlib import Path
 
 from zoo.recipe import BACKENDS, Recipe
-from zoo.transfer import POLICY
 
 HELP = "Train a recipe, measure the result on the test split and store it as a new version."
 EXAMPLES = """\
@@ -80,20 +79,16 @@ def run(arguments: argparse.Namespace) -> int:
     from zoo.backend import import_backend
     from zoo.cli import together
     from zoo.errors import InvalidInputError
-    from zoo.runs import recipe_of
-    from zoo.transfer import parent_size, transferred
+    from zoo.own_recipe import recipe_to_train
 
-    if arguments.transfer and not arguments.parent:
-        raise InvalidInputError("--transfer needs --from, a stored model to begin from")
-    size = parent_size(arguments.parent) if arguments.parent else None
-    if arguments.data:
-        from zoo.own_recipe import recipe_on
-
-        recipe = recipe_on(arguments.name, arguments.data, size, arguments.skip_bad)
-    else:
-        recipe = recipe_of(arguments.name, arguments.resume)
-    if arguments.parent:
-        recipe = transferred(recipe, arguments.parent, arguments.transfer or POLICY)
+    recipe = recipe_to_train(
+        arguments.name,
+        arguments.data,
+        arguments.parent,
+        arguments.transfer,
+        skip_bad=arguments.skip_bad,
+        resume=arguments.resume,
+    )
     recipe = recipe.override(arguments.set)
     if arguments.backend:
         recipe = recipe.override({"backend": arguments.backend})
@@ -141,13 +136,8 @@ def _train(arguments: argparse.Namespace, recipe: Recipe) -> int:
             **({"backend": arguments.backend} if arguments.backend else {}),
         )
     except KeyboardInterrupt:
-        settings = [f"--set {shlex.quote(setting)}" for setting in arguments.set]
-        source = ["--data", shlex.quote(arguments.data)] if arguments.data else []
-        if arguments.parent:
-            policy = arguments.transfer or POLICY
-            source += ["--from", shlex.quote(arguments.parent), "--transfer", shlex.quote(policy)]
-        folds = [] if arguments.folds is None else [f"--folds {arguments.folds}"]
-        again = " ".join(["zoo train", arguments.name, *source, *settings, *folds, "--resume"])
+        words = [word for word in arguments.given if word != "--resume"]
+        again = shlex.join(["zoo", *words, "--resume"])
         print(f"\nstopped; `{again}` continues after the last epoch")
         return 130
     if done.stored is None:

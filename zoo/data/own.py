@@ -260,7 +260,7 @@ def split_arrays(arrays: Arrays, testing: np.ndarray, origin: str) -> dict[str, 
     """
     label = arrays["label"]
     if not testing.any():
-        testing = cut_test(label)
+        testing = cut_test(arrays)
         if not testing.any():
             raise InvalidInputError(
                 f"{origin} has no test images, and none can be cut off: no class has "

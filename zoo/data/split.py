@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from zoo.errors import RecipeError
@@ -9,7 +11,6 @@ from zoo.errors import RecipeError
 Arrays = dict[str, np.ndarray]
 
 _VALIDATION_SEED = 2718
-_TEST_SEED = 1618
 _TEST_SHARE = 0.2
 # Of a class with fewer examples all are for training.
 LEAST_TO_TEST = 5
@@ -33,19 +34,24 @@ def cut_validation(arrays: Arrays, count: int) -> tuple[Arrays, Arrays]:
     return rest, {key: value[chosen] for key, value in arrays.items()}
 
 
-def cut_test(label: np.ndarray) -> np.ndarray:
-    """Chooses a fifth of each class for testing, the same examples each time.
+def cut_test(arrays: Arrays) -> np.ndarray:
+    """Chooses a fifth of each class for testing, by what is in the images.
+
+    Where images are added later, those that were for testing stay so, but for the few at the
+    border of the fifth.
 
     Args:
-        label: int (n,).
+        arrays: `image` and `label`.
 
     Returns:
         bool (n,): at least one example of a class that has five, none of a smaller class.
     """
+    label = arrays["label"]
     testing = np.zeros(len(label), bool)
-    rng = np.random.default_rng(_TEST_SEED)
+    digests = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in arrays["image"]])
     for one in np.unique(label):
-        positions = rng.permutation(np.flatnonzero(label == one))
+        positions = np.flatnonzero(label == one)
+        positions = positions[np.argsort(digests[positions])]
         if len(positions) >= LEAST_TO_TEST:
             testing[positions[: max(1, round(_TEST_SHARE * len(positions)))]] = True
     return testing

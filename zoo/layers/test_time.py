@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+_BODY = "body of both"
+
 
 def with_mirror(network: keras.Model) -> keras.Model:
     """Builds a classifier that looks at each image and at its mirror image.
@@ -25,8 +27,16 @@ def with_mirror(network: keras.Model) -> keras.Model:
             "test_time_flip needs a network that ends with the layers features and logits, "
             f"got {', '.join(names[-2:])}"
         )
-    body = keras.Model(network.input, network.get_layer("features").output, name="body")
+    body = keras.Model(network.input, network.get_layer("features").output, name=_BODY)
     images = keras.Input(network.input_shape[1:], name=network.input.name)
     mirrored = ops.flip(images, axis=2)
     features = layers.Average(name="features")([body(images), body(mirrored)])
     return keras.Model(images, network.get_layer("logits")(features), name=network.name)
+
+
+def without_mirror(network: keras.Model) -> keras.Model:
+    """Returns the classifier inside one that `with_mirror` built; another is returned as it is."""
+    body = next((layer for layer in network.layers if layer.name == _BODY), None)
+    if body is None:
+        return network
+    return keras.Model(body.input, network.get_layer("logits")(body.output), name=network.name)

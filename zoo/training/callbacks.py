@@ -29,13 +29,13 @@ class Keeper(keras.callbacks.Callback):
 
     Args:
         run: The run; its history and compile time grow as training goes on.
-        versions: Versions of the packages, for the checkpoint's record.
+        facts: What a checkpoint says beside, such as the versions of packages.
     """
 
-    def __init__(self, run: Run, versions: Mapping[str, str] | None = None) -> None:
+    def __init__(self, run: Run, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.run = run
-        self.versions = dict(versions or {})
+        self.facts = dict(facts or {})
         self._began = self._compiled = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -64,7 +64,7 @@ class Keeper(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "history": history,
             "compile_seconds": self.run.compile_seconds,
-            "versions": self.versions,
+            **self.facts,
         }
         if stopping and best_epoch(history, stopping) == epoch + 1:
             save_checkpoint(self.run.folder / BEST, self.model, record)

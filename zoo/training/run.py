@@ -102,33 +102,57 @@ def fit_run(
         locked(run.folder) if chief else contextlib.nullcontext(),
         _explained(run),
         distribution.data_parallel(recipe.batch_size, devices) as run.devices,
-        MultiPlayerModel.graph_precision(recipe.precision),
     ):
         train, validation = arrays or training_arrays(recipe)
         steps = steps_per_epoch(recipe, len(train["image"]))
         classes = len(data.labels(recipe.data))
         model = build_model(recipe, train["image"], classes, steps)
         run.history = _take_up(run, model)
-        done = len(run.history)
-        if done < recipe.epochs and not is_over(run.history, recipe.early_stopping):
-            examples = {**train, **further_arrays(recipe, len(train["image"]))}
-            keeper = [Keeper(run, versions())]
-            grid = [SampleGrid(run.folder / "samples")] if model.draws_samples else []
-            model.fit(
-                model.training_feed(examples, recipe.batch_size, recipe.seed, done, recipe.epochs),
-                validation_data=(validation,) if validation else None,
-                validation_batch_size=500,
-                epochs=recipe.epochs,
-                initial_epoch=done,
-                steps_per_epoch=steps,
-                shuffle=False,
-                verbose=_verbosity(verbose) if chief else 0,
-                callbacks=[*keeper, *grid, *callbacks],
-            )
+        grid = [SampleGrid(run.folder / "samples")] if model.draws_samples else []
+        verbose = _verbosity(verbose) if chief else 0
+        fit_model(model, run, train, validation, recipe.epochs, [*grid, *callbacks], verbose)
         if recipe.early_stopping:
             _take_up(run, model, BEST)
         run.model = model
     return run
+
+
+def fit_model(
+    model: MultiPlayerModel,
+    run: Run,
+    train: data.Arrays,
+    validation: data.Arrays | None,
+    epochs: int,
+    callbacks: Any,
+    verbose: int | str,
+) -> None:
+    """Trains a built model from where a run's history ends up to an epoch, and keeps each epoch.
+
+    Args:
+        model: From `build_model`, with the state that belongs to the history.
+        run: Whose folder and history grow.
+        train: Examples to learn from.
+        validation: Examples to measure after each epoch, if any.
+        epochs: The last epoch; early stopping may come before.
+        callbacks: Further Keras callbacks.
+        verbose: As for `keras.Model.fit`.
+    """
+    recipe, done, count = run.recipe, len(run.history), len(train["image"])
+    if done >= epochs or is_over(run.history, recipe.early_stopping):
+        return
+    examples = {**train, **further_arrays(recipe, count)}
+    with model.graph_precision(recipe.precision):
+        model.fit(
+            model.training_feed(examples, recipe.batch_size, recipe.seed, done, epochs),
+            validation_data=(validation,) if validation else None,
+            validation_batch_size=500,
+            epochs=epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps_per_epoch(recipe, count),
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[Keeper(run, _circumstances(recipe)), *callbacks],
+        )
 
 
 def _take_up(run: Run, model: MultiPlayerModel, name: str = CHECKPOINT) -> History:
@@ -142,7 +166,7 @@ def _take_up(run: Run, model: MultiPlayerModel, name: str = CHECKPOINT) -> Histo
             return []
         values, record = read_checkpoint(checkpoint, model)
         run.compile_seconds = record.get("compile_seconds", 0.0)
-        _tell_other_versions(record.get("versions", {}))
+        _compare(record, run)
         return record["history"]
 
     history = distribution.chief_decides(read)
@@ -178,10 +202,24 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("keras", *backend, "numpy")}
 
 
-def _tell_other_versions(begun: Mapping[str, str]) -> None:
+def _circumstances(recipe: Recipe) -> dict[str, Any]:
+    """Returns what else decides the result of a training: the versions, and what was learned."""
+    checksum = data.split_checksum(recipe.data.name, "train")
+    return {"versions": versions(), "data_sha256": checksum}
+
+
+def _compare(record: Mapping[str, Any], run: Run) -> None:
+    """Refuses to go on with other data than a run began with, and tells of other versions."""
+    now = _circumstances(run.recipe)
+    if record.get("data_sha256", now["data_sha256"]) != now["data_sha256"]:
+        raise ZooError(
+            f"{run.recipe.data.name} has changed since run {run.folder.name} of "
+            f"{run.recipe.name} was begun; it cannot go on: train anew, without --resume"
+        )
+    begun = record.get("versions", {})
     changed = [
         f"{name} {begun[name]}, now {version}"
-        for name, version in versions().items()
+        for name, version in now["versions"].items()
         if begun.get(name, version) != version
     ]
     if changed:

@@ -14,7 +14,7 @@ def best_epoch(history: History, config: Mapping[str, Any]) -> int:
 
     Args:
         history: What was logged, epoch by epoch; at least one.
-        config: A recipe's `early_stopping`. Losses are best when small, all else when large.
+        config: A recipe's `early_stopping`. Losses are best when small, accuracies when large.
 
     Raises:
         RecipeError: when the monitored value is not logged.
@@ -23,7 +23,7 @@ def best_epoch(history: History, config: Mapping[str, Any]) -> int:
     if monitor not in history[0]:
         near = did_you_mean(nearest(monitor, history[0]))
         raise RecipeError(f"early_stopping.monitor names {monitor!r}, which is not logged{near}")
-    sign = 1 if "loss" in monitor else -1
+    sign = 1 if monitor.endswith("loss") else -1
     return 1 + min(range(len(history)), key=lambda epoch: sign * history[epoch][monitor])
 
 

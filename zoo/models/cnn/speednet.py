@@ -7,6 +7,7 @@ The shape and the first weights follow Jordan, "94% on CIFAR-10 in 3.29 seconds 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -58,13 +59,8 @@ def speednet(
         raise ValueError(f"input_shape must be at least 24x24, got {tuple(input_shape)}")
     pictures, x = pixels(input_shape, mean, std)
     patches = 4 * input_shape[-1]
-    whiten = layers.Conv2D(
-        2 * patches,
-        2,
-        use_bias=False,
-        kernel_initializer="orthogonal",
-        trainable=False,
-        name="whiten",
+    whiten = FixedConv2D(
+        2 * patches, 2, use_bias=False, kernel_initializer="orthogonal", name="whiten"
     )
     x = layers.Activation(activation)(whiten(x))
     if images is not None:
@@ -88,6 +84,14 @@ def _unit(x: keras.KerasTensor, filters: int, activation: str, pooled: bool) -> 
         x = layers.MaxPooling2D(2)(x)
     x = layers.BatchNormalization(momentum=0.6, epsilon=1.1e-5, scale=False)(x)
     return layers.Activation(activation)(x)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class FixedConv2D(layers.Conv2D):
+    """A convolution that never learns, whatever is frozen and let learn around it."""
+
+    def add_weight(self, *args: Any, **options: Any) -> keras.Variable:
+        return super().add_weight(*args, **{**options, "trainable": False})
 
 
 @keras.saving.register_keras_serializable("zoo")
