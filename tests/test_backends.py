@@ -124,8 +124,9 @@ def test_where_tensorflow_is_missing_everything_else_works(
     assert done.returncode == 0, done.stderr[-3000:]
     done = python(NO_TENSORFLOW, None, "predict", "mlp.fashion_mnist-jax", str(grid))
     assert done.returncode == 0, done.stderr[-3000:]
-    done = python(NO_TENSORFLOW, None, "verify")
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    for name in ("mlp.fashion_mnist-jax", "dcgan.fashion_mnist-jax"):
+        done = python(NO_TENSORFLOW, None, "verify", name)
+        assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
 def test_cards_say_which_backend_and_device(made_on_jax: Path) -> None:

@@ -66,7 +66,7 @@ class Recipe:
         backend: The Keras backend, `tensorflow` or `jax`; None for the one in use.
         precision: `float32`; `mixed_bfloat16` to compute in bfloat16 with float32 weights; or
             `onednn_bfloat16`, where TensorFlow chooses the operations that do so, for processors
-            with bfloat16 instructions.
+            with bfloat16 instructions; JAX then computes in float32.
         early_stopping: When to stop before the last epoch, as `{"monitor": "val_loss", "patience":
             10}`: after so many epochs without a better value. What is stored is the best epoch.
             `{}` trains to the last and stores that.

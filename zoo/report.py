@@ -71,13 +71,15 @@ def card_readme(card: Card, folder: Path) -> str:
 
 def models_table(cards: Sequence[Card]) -> str:
     """Returns a Markdown table of models, as the README shows it."""
-    header = ["model", "task", "parameters", "measured on test", "training"]
+    header = ["model", "task", "parameters", "measured on its test split", "training"]
     rows = []
     for card in cards:
         measured = ", ".join(
             f"{m.name} {format_value(m)}"
             for m in card.metrics
-            if not m.name.endswith("_floor") and not m.name.startswith("accuracy_")
+            if m.split == card.metrics[0].split
+            and not m.name.endswith("_floor")
+            and not m.name.startswith("accuracy_")
         )
         minutes = card.training["seconds"] / 60
         rows.append(

@@ -149,7 +149,7 @@ def test_eight_devices_train_like_one(sample_home: Path, name: str) -> None:
     settings = registry.recipes().get(name).override({**few, "optimizer": sgd})
     one, eight = on_devices(1, settings), on_devices(8, settings)
     for a, b in zip(state(one), state(eight), strict=True):
-        assert np.linalg.norm(a - b.astype("float64")) <= 1e-3 * max(float(np.linalg.norm(a)), 1e-2)
+        assert np.linalg.norm(a - b.astype("float64")) <= 1e-3 * max(float(np.linalg.norm(a)), 3e-2)
 
 
 def test_keras_own_data_parallel_trains_like_one_device(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-_BODY = "body of both"
+_BODY = "body_of_both"
 
 
 def with_mirror(network: keras.Model) -> keras.Model:
