@@ -35,7 +35,10 @@ def _run(model: MultiPlayerModel, step: Any, batch: Any, with_optimizer: bool) -
     groups += [model.optimizer.variables] if with_optimizer else []
     groups += [model.metrics_variables]
     state = [[variable.value for variable in group] for group in groups]
-    logs, state = step(state, batch)
+    import jax
+
+    # Outside a compiled function every operation would be compiled by itself.
+    logs, state = jax.jit(step)(state, batch)
     for group, new in zip(groups, state, strict=True):
         for variable, value in zip(group, new, strict=True):
             variable.assign(value)

@@ -27,6 +27,7 @@ class ConvMuon(keras.optimizers.Muon):
 
     def _muon_update_step(self, gradient: Any, variable: keras.Variable, lr: Any, m: Any) -> None:
         filters = variable.shape[-1]
+        lr = ops.cast(lr, variable.dtype)
         self.assign(m, ops.add(gradient, m * self.momentum))
         moved = ops.add(gradient, self.momentum * m) if self.nesterov else m
         rows = ops.reshape(moved, (math.prod(variable.shape[:-1]), filters))
