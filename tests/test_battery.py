@@ -57,9 +57,8 @@ def in_battery() -> list[str]:
     """The architectures to train: those with a recipe, and one for what no recipe's stands for.
 
     Classifiers of one module and one method differ in their numbers, such as depth and width; of
-    those without a recipe the smallest numbers are taken. On JAX it is one classifier of a family:
-    steps outside `fit` run there operation by operation, each compiled for itself, which takes
-    minutes a network. A step of every recipe is taken on JAX in `test_backends.py`.
+    those without a recipe the smallest numbers are taken, and on JAX none: there every step outside
+    `fit` is compiled anew.
     """
     found = [registry.architectures().get(name) for name in registry.architectures()]
     recipes = [registry.recipes().get(name).architecture for name in registry.recipes()]
@@ -69,10 +68,9 @@ def in_battery() -> list[str]:
     names = []
     for one in found:
         modules = tuple(path.partition(":")[0] for path in one.networks.values())
-        on_jax = keras.backend.backend() == "jax"
-        kind = (one.method, one.family if on_jax else modules)
-        with_recipe = one.name in recipes and not on_jax
-        if with_recipe or one.task != "classification" or kind not in kinds:
+        kind = (one.method, *modules)
+        stands_for_others = kind not in kinds and keras.backend.backend() == "tensorflow"
+        if one.name in recipes or one.task != "classification" or stands_for_others:
             names.append(one.name)
         kinds.add(kind)
     return registry.natural_sort(names)
