@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from zoo.errors import InvalidInputError, did_you_mean, nearest
-from zoo.layers.test_time import without_mirror
+from zoo.layers.test_time import without_views
 
 # What the zoo's classifiers name alike; other layers can be asked for by whatever name they have.
 LANDMARK = re.compile(r"stage\d+|features|logits")
@@ -21,7 +21,7 @@ def features_of(network: keras.Model, layers: str | Sequence[str]) -> keras.Mode
     It shares layers and weights with the whole: what trains one trains the other. Every classifier
     has `features`, the vector before the logits, and those in stages have `stage1`, `stage2`, …,
     the maps at the end of each.
-    Of one that averages over an image and its mirror image the parts are those for one image.
+    Of one that averages over several views of an image the parts are those for one view.
 
     Args:
         network: A functional network, such as one from `zoo.create`, or
@@ -39,7 +39,7 @@ def features_of(network: keras.Model, layers: str | Sequence[str]) -> keras.Mode
         body = zoo.features_of(network, ("stage2", "features"))
         body(images)["stage2"]
     """
-    network = without_mirror(network)
+    network = without_views(network)
     if isinstance(layers, str):
         return keras.Model(network.input, _output(network, layers), name=network.name)
     if not layers:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.layers.test_time import with_mirror, without_mirror
+from zoo.layers.test_time import with_views, without_views
+from zoo.metrics.costs import flops
 from zoo.models.cnn.speednet import PartialIdentity, whitening
 from zoo.networks import features_of
 from zoo.training.engine import let_learn
@@ -60,16 +61,16 @@ def test_a_partial_identity_hands_its_inputs_on(filters: int) -> None:
 @pytest.mark.parametrize("name", ["speednet", "small_cnn", "resnet8"])
 def test_the_mirror_is_averaged_in(name: str, tmp_path: Path) -> None:
     network = zoo.create(name, input_shape=(24, 24, 3))
-    both = with_mirror(network)
+    both = with_views(network)
     images = IMAGES[:4].astype("float32")
     expected = (array(network(images)) + array(network(images[:, :, ::-1]))) / 2
     np.testing.assert_allclose(array(both(images)), expected, atol=1e-4)
     np.testing.assert_allclose(array(both(images)), array(both(images[:, :, ::-1])), atol=1e-4)
     assert both.count_params() == network.count_params()
     np.testing.assert_allclose(
-        array(without_mirror(both)(images)), array(network(images)), atol=1e-5
+        array(without_views(both)(images)), array(network(images)), atol=1e-5
     )
-    assert without_mirror(network) is network
+    assert without_views(network) is network
     stage, alone = (features_of(one, "stage2") for one in (both, network))
     np.testing.assert_array_equal(array(stage(images)), array(alone(images)))
     both.save(tmp_path / "both.keras")
@@ -81,10 +82,34 @@ def test_the_mirror_is_averaged_in(name: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_shifted_views_are_averaged_in(flip: bool, tmp_path: Path) -> None:
+    network = zoo.create("small_cnn", input_shape=(24, 20, 1))
+    images = IMAGES[:4, :, :20, :1].astype("float32")
+    wider = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    views = {(2, 2): 0.5, (0, 0): 0.25, (4, 4): 0.25}
+    expected = np.zeros((4, 10))
+    for (top, left), weight in views.items():
+        view = wider[:, top : top + 24, left : left + 20]
+        sides = [view, view[:, :, ::-1]] if flip else [view]
+        expected += weight * np.mean([array(network(side)) for side in sides], axis=0)
+    seen = with_views(network, flip=flip, shift=2)
+    np.testing.assert_allclose(array(seen(images)), expected, atol=1e-4)
+    assert flops(seen) == pytest.approx((6 if flip else 3) * flops(network), rel=1e-3)
+    seen.save(tmp_path / "seen.keras")
+    loaded = keras.models.load_model(tmp_path / "seen.keras")
+    np.testing.assert_allclose(array(loaded(images)), expected, atol=1e-4)
+
+
+def test_no_further_view_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected flip or shift, got neither"):
+        with_views(zoo.create("small_cnn", input_shape=(24, 24, 1)), flip=False)
+
+
 def test_a_network_without_the_two_last_layers_is_refused() -> None:
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(name="flat")])
     with pytest.raises(ValueError, match="ends with the layers features and logits, got flat"):
-        with_mirror(network)
+        with_views(network)
 
 
 def test_an_image_too_small_is_refused() -> None:

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from zoo.errors import did_you_mean, nearest
-from zoo.layers.test_time import with_mirror
+from zoo.layers.test_time import with_views
 from zoo.losses.classification import LOSSES
 from zoo.networks import main_output, split_outputs
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
@@ -30,6 +30,7 @@ class Supervised(MultiPlayerModel):
         auxiliary_weight: Weight of each auxiliary classifier's loss (Szegedy et al. 2015, sec. 5),
             at least 0.
         test_time_flip: Whether the published network averages over an image and its mirror image.
+        test_time_shift: Pixels by which it moves further views, see `with_views`; 0 for none.
     """
 
     players = {"network": ("network",)}
@@ -46,6 +47,7 @@ class Supervised(MultiPlayerModel):
         label_smoothing: float = 0.0,
         auxiliary_weight: float = 0.3,
         test_time_flip: bool = False,
+        test_time_shift: int = 0,
         **kwargs: Any,
     ) -> None:
         if loss not in LOSSES:
@@ -55,11 +57,14 @@ class Supervised(MultiPlayerModel):
             raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
         if auxiliary_weight < 0:
             raise ValueError(f"auxiliary_weight must be 0 or more, got {auxiliary_weight}")
+        if test_time_shift < 0:
+            raise ValueError(f"test_time_shift must be 0 or more, got {test_time_shift}")
         super().__init__({"network": network}, **kwargs)
         self.loss_name = loss
         self.label_smoothing = label_smoothing
         self.auxiliary_weight = auxiliary_weight
         self.test_time_flip = test_time_flip
+        self.test_time_shift = test_time_shift
 
     def compute_losses(
         self, batch: Batch, players: Sequence[str], training: bool = True
@@ -80,8 +85,10 @@ class Supervised(MultiPlayerModel):
     def published_networks(self) -> dict[str, keras.Model]:
         networks = super().published_networks()
         networks["network"] = main_output(networks["network"])
-        if self.test_time_flip:
-            networks["network"] = with_mirror(networks["network"])
+        if self.test_time_flip or self.test_time_shift:
+            networks["network"] = with_views(
+                networks["network"], self.test_time_flip, self.test_time_shift
+            )
         return networks
 
     def get_config(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from zoo import store
 from zoo.errors import CorruptModelError, RecipeError, did_you_mean, nearest
-from zoo.layers.test_time import without_mirror
+from zoo.layers.test_time import without_views
 from zoo.training.engine import assign_all, let_learn, values_of
 from zoo.training.optimizers import build_optimizer
 
@@ -36,7 +36,7 @@ def parent_network(transfer: Mapping[str, Any]) -> keras.Model:
             f"{card.name}@{card.version} is not the model that the recipe was pinned to "
             "(sha256 differs)"
         )
-    return without_mirror(networks["network"])
+    return without_views(networks["network"])
 
 
 def begin_from(

@@ -28,6 +28,28 @@ def _moved(degrees: float, zoom: float, shift: float) -> list[dict[str, Any]]:
     ]
 
 
+def _nesterov(rate: float, weight_decay: float) -> dict[str, Any]:
+    return {
+        "name": "SGD",
+        "learning_rate": rate,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": weight_decay,
+    }
+
+
+def _muon(rate: float) -> dict[str, Any]:
+    """The rates of dense layers and vectors are a share of that of the filters."""
+    return {
+        "name": "ConvMuon",
+        "learning_rate": rate,
+        "momentum": 0.7,
+        "adam_lr_ratio": 0.03,
+        "weight_decay": 0.0,
+        "adam_weight_decay": 0.0,
+    }
+
+
 RECIPES = (
     Recipe(
         name="lenet5.mnist",
@@ -61,13 +83,7 @@ RECIPES = (
         data=DataSpec("fashion_mnist"),
         method={"name": "supervised", "label_smoothing": 0.05},
         augmentation=[_FLIP, _shift(0.08)],
-        optimizer={
-            "name": "SGD",
-            "learning_rate": 0.15,
-            "momentum": 0.9,
-            "nesterov": True,
-            "weight_decay": 2e-3,
-        },
+        optimizer=_nesterov(0.15, weight_decay=2e-3),
         schedule={"name": "cosine", "warmup": 0.1},
         ema={"network": 0.998},
         precision="onednn_bfloat16",
@@ -80,13 +96,7 @@ RECIPES = (
         data=DataSpec("fashion_mnist", validation=2000),
         method={"name": "supervised", "label_smoothing": 0.05},
         augmentation=[_FLIP, _shift(0.08)],
-        optimizer={
-            "name": "SGD",
-            "learning_rate": 0.15,
-            "momentum": 0.9,
-            "nesterov": True,
-            "weight_decay": 2e-3,
-        },
+        optimizer=_nesterov(0.15, weight_decay=2e-3),
         schedule={"name": "cosine", "warmup": 0.1},
         ema={"network": 0.998},
         batch_size=128,
@@ -97,13 +107,7 @@ RECIPES = (
         architecture="resnet20",
         data=DataSpec("cifar10"),
         augmentation=[_FLIP, _shift(0.125, "reflect")],
-        optimizer={
-            "name": "SGD",
-            "learning_rate": 0.15,
-            "momentum": 0.9,
-            "nesterov": True,
-            "weight_decay": 4e-3,
-        },
+        optimizer=_nesterov(0.15, weight_decay=4e-3),
         schedule={"name": "cosine", "warmup": 0.05},
         ema={"network": 0.999},
         precision="onednn_bfloat16",
@@ -115,7 +119,12 @@ RECIPES = (
         architecture="speednet",
         data=DataSpec("fashion_mnist"),
         network={"activation": "relu"},
-        method={"name": "supervised", "label_smoothing": 0.1, "test_time_flip": True},
+        method={
+            "name": "supervised",
+            "label_smoothing": 0.1,
+            "test_time_flip": True,
+            "test_time_shift": 1,
+        },
         augmentation=[
             {"name": "AlternatingFlip"},
             _shift(0.08),
@@ -126,14 +135,7 @@ RECIPES = (
                 "fill_value": 0.0,
             },
         ],
-        optimizer={
-            "name": "ConvMuon",
-            "learning_rate": 0.1,
-            "momentum": 0.7,
-            "adam_lr_ratio": 0.03,
-            "weight_decay": 0.0,
-            "adam_weight_decay": 0.0,
-        },
+        optimizer=_muon(0.1),
         schedule={"name": "one_cycle", "peak": 0.1, "low": 0.2, "final": 0.0},
         ema={"network": 0.995},
         precision="onednn_bfloat16",
@@ -147,14 +149,7 @@ RECIPES = (
         network={"activation": "relu"},
         method={"name": "supervised", "label_smoothing": 0.2, "test_time_flip": True},
         augmentation=[{"name": "AlternatingFlip"}, _shift(0.0625, "reflect")],
-        optimizer={
-            "name": "ConvMuon",
-            "learning_rate": 0.12,
-            "momentum": 0.7,
-            "adam_lr_ratio": 0.03,
-            "weight_decay": 0.0,
-            "adam_weight_decay": 0.0,
-        },
+        optimizer=_muon(0.12),
         schedule={"name": "one_cycle", "peak": 0.1, "low": 0.2, "final": 0.0},
         ema={"network": 0.99},
         precision="onednn_bfloat16",
