@@ -1,4 +1,4 @@
-"""Timing that both sides of a comparison share."""
+"""Times and memory, measured alike for both sides of a comparison."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -80,3 +81,9 @@ def _row(what: str, side: str, values: list[float], unit: str) -> Row:
         low, _, high = statistics.quantiles(values, n=4)
         spread = (high - low) / 2
     return Row(what, side, statistics.median(values), unit, spread)
+
+
+def memory(field: str) -> float:
+    """Returns a field of what Linux says of this process's memory, in MB."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Row, merged, rates
+from benchmarks.measure import Row, memory, merged, rates
 
 BATCH = 128
 _TURNS = 3
@@ -66,8 +65,8 @@ def examples(steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def report(seconds: list[float]) -> None:
     """Prints what `rows` reads: the time of each step and the memory the process took at most."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+    # Not that of getrusage, which begins with what the process had that started this one.
+    print(json.dumps({"seconds": seconds, "peak_mb": memory("VmHWM")}))
 
 
 def _train(side: str, steps: int) -> None:

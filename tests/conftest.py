@@ -2,7 +2,8 @@
 
 - No test touches the user's folders. `$ZOO_HOME` is an empty folder of its own for each test.
 - `sample_home`: the test's own `$ZOO_HOME`, in which mnist and fashion_mnist are prepared with 512
-  training and 256 test images each, cifar10 with 96 and twice 40. A test may change it.
+  training and 256 test images each, cifar10 with 96 and twice 40, usps with 128 and 64, facades of
+  32x64 pixels with 40 and 8, faces of 32x32 pixels with twice 40. A test may change it.
 - `shared_sample_home`: one such folder for the whole session, for fixtures that train once for
   many tests. While a test uses it, directly or through a fixture, `$ZOO_HOME` points to it.
 """
@@ -41,13 +42,14 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 SAMPLES = Path(__file__).parent / "data"
-SAMPLE_NAMES = ("mnist", "fashion_mnist", "cifar10")
+SAMPLE_NAMES = ("mnist", "fashion_mnist", "cifar10", "usps", "cmp_facades", "att_faces")
 
 
 def load_sample(name: str, split: str) -> dict[str, np.ndarray]:
     """Reads one split of a committed sample as `zoo.data.load` would give it."""
     with np.load(SAMPLES / f"{name}.npz", allow_pickle=False) as archive:
-        return {key: archive[f"{split}_{key}"] for key in ("image", "label")}
+        keys = [key for key in ("image", "label") if f"{split}_{key}" in archive]
+        return {key: archive[f"{split}_{key}"] for key in keys}
 
 
 def write_sample_home(home: Path) -> Path:

@@ -23,8 +23,9 @@ import numpy as np
 from keras import ops
 from keras.config import floatx
 
-from tests.steps import train_once
+from tests.steps import FEWER, train_once
 from zoo import registry
+from zoo.data.feed import first_images
 from zoo.recipe import Recipe
 from zoo.training.augmentation import further_arrays
 from zoo.training.build import build_model
@@ -65,8 +66,8 @@ def fed_noise() -> Iterator[None]:
 def build(recipe: Recipe) -> tuple[MultiPlayerModel, dict[str, np.ndarray]]:
     """Returns a recipe's game and a batch of real images."""
     arrays = training_arrays(recipe)[0]
-    arrays |= further_arrays(recipe, len(arrays["image"]))
-    model = build_model(recipe, arrays["image"], 10, steps_per_epoch=2)
+    arrays |= further_arrays(recipe, arrays)
+    model = build_model(recipe, first_images(arrays), 10, steps_per_epoch=2)
     return model, {key: value[:BATCH] for key, value in arrays.items()}
 
 
@@ -75,7 +76,11 @@ def small(recipe: Recipe) -> Recipe:
     few = {"data.limit": 2 * BATCH, "data.validation": 0, "batch_size": BATCH, "epochs": 2}
     # Backends round resampled pixels otherwise, and in float64 Keras mixes them with float32.
     kept = [part for part in recipe.augmentation if part["name"] not in _RESAMPLING]
-    return recipe.override({**few, "augmentation": kept})
+    fewer = FEWER.get(recipe.architecture, {})
+    # What is cut out is exactly 0 in the first maps too, the corner of a leaky rectifier, at which
+    # backends take other sides.
+    method = {key: value for key, value in recipe.method.items() if key != "augment"}
+    return recipe.override({**few, **fewer, "augmentation": kept, "method": method})
 
 
 def step(folder: Path, recipe: Recipe) -> None:

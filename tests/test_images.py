@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.images import encode_png, image_grid, save_png
+from zoo.images import encode_png, image_grid, save_animation, save_png
 
 
 def pictures(count: int, channels: int = 3) -> np.ndarray:
@@ -59,3 +59,23 @@ def test_png_keeps_every_pixel(channels: int, mode: str, tmp_path: Path) -> None
         np.testing.assert_array_equal(np.asarray(opened).reshape(image.shape), image)
     save_png(tmp_path / "folder" / "x.png", image)
     assert (tmp_path / "folder" / "x.png").read_bytes() == encode_png(image)
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_animation_has_all_its_pictures_and_begins_again(
+    kind: str, channels: int, tmp_path: Path
+) -> None:
+    path = tmp_path / f"walk.{kind}"
+    given = pictures(5, channels) * 40
+    save_animation(path, given, milliseconds=80)
+    with Image.open(path) as animation:
+        assert animation.info["loop"] == 0
+        for index, image in enumerate(given):
+            animation.seek(index)
+            frame = np.asarray(animation.convert("RGB"))
+            np.testing.assert_array_equal(frame, np.broadcast_to(image, frame.shape))
+            assert animation.info.get("duration", 80) == 80
+        with pytest.raises(EOFError):
+            animation.seek(5)
+    assert list(tmp_path.iterdir()) == [path]

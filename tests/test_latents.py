@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.latents import draw_latents, slerp, to_pixels
+from zoo.latents import draw_latents, draw_rows, slerp, to_pixels
 
 
 def test_a_vector_depends_on_its_seed_alone() -> None:
@@ -83,3 +83,23 @@ def test_pixels_round_to_the_nearest_and_are_clipped() -> None:
     np.testing.assert_array_equal(to_pixels((values - 0.4) / 127.5 - 1), values)
     np.testing.assert_array_equal(to_pixels(np.array([-9.0, -1.0, 1.0, 9.0])), [0, 0, 255, 255])
     assert to_pixels(np.zeros((2, 3), np.float32)).dtype == np.uint8
+
+
+def test_truncated_numbers_follow_the_truncated_normal() -> None:
+    """Its variance is 1 - 2 t phi(t) / (2 Phi(t) - 1); nothing lies beyond t."""
+    drawn = draw_latents(range(2000), 50, truncation=1.0)
+    assert np.abs(drawn).max() <= 1
+    density, inside = np.exp(-0.5) / np.sqrt(2 * np.pi), 0.6826895
+    assert abs(drawn.mean()) < 0.01
+    assert drawn.var() == pytest.approx(1 - 2 * density / inside, abs=0.005)
+    np.testing.assert_array_equal(draw_latents([3], 50, truncation=1.0)[0], drawn[3])
+    free = draw_latents(range(5), 50)
+    np.testing.assert_array_equal(draw_latents(range(5), 50, truncation=50.0), free)
+
+
+def test_rows_have_labels_beside_latents() -> None:
+    rows = draw_rows([7, 8, 9], 4, classes=3)
+    np.testing.assert_array_equal(rows[:, :4], draw_latents([7, 8, 9], 4))
+    np.testing.assert_array_equal(rows[:, 4:], np.eye(3)[[1, 2, 0]])
+    np.testing.assert_array_equal(draw_rows([7, 8], 4, 3, [2, 2])[:, 4:], np.eye(3)[[2, 2]])
+    assert draw_rows([1], 4).shape == (1, 4) and rows.dtype == np.float32

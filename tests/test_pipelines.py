@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from zoo.cards import Card
 from zoo.errors import InvalidInputError
 from zoo.latents import slerp
 from zoo.models.cnn.resnet import resnet20
+from zoo.models.gan import cdcgan
 from zoo.models.gan.dcgan import generator
 from zoo.pipelines import Classifier, Generator, make_pipeline
 
@@ -52,6 +55,18 @@ def classifier() -> Classifier:
 def painter() -> Generator:
     keras.utils.set_random_seed(0)
     made = make_pipeline(card("generation", [64]), {"generator": generator(latent_dim=64)})
+    assert isinstance(made, Generator)
+    return made
+
+
+@pytest.fixture(scope="module")
+def chooser() -> Generator:
+    """A generator of three classes."""
+    keras.utils.set_random_seed(0)
+    network = cdcgan.generator((16, 16, 1), classes=3, latent_dim=8, width=4)
+    inputs, output = Generator.describe({"generator": network}, ["cat", "dog", "1"])
+    described = dataclasses.replace(card("generation", [8]), input=inputs, output=output)
+    made = make_pipeline(described, {"generator": network})
     assert isinstance(made, Generator)
     return made
 
@@ -144,6 +159,91 @@ def test_a_path_begins_and_ends_at_its_seeds(painter: Generator) -> None:
 def test_slerp_turns_at_an_even_pace() -> None:
     path = slerp(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 3)
     np.testing.assert_allclose(path[1], [np.sqrt(0.5), np.sqrt(0.5)], rtol=1e-6)
+
+
+def test_a_walk_comes_back_to_where_it_began(painter: Generator) -> None:
+    walk = painter.walk([3, 9, 5], steps=4)
+    assert walk.shape == (12, 28, 28, 1)
+    np.testing.assert_array_equal(walk[::4], painter.generate(3, seed=[3, 9, 5]))
+    np.testing.assert_array_equal(walk[8:], painter.interpolate(5, 3, steps=5)[:-1])
+
+
+def test_arithmetic_adds_and_subtracts_means(painter: Generator) -> None:
+    drawn = painter.arithmetic(plus=[[1, 2], [7]], minus=[[4, 5, 6]])
+    rows = {seed: painter.rows(1, seed)[0].astype(np.float64) for seed in (1, 2, 4, 5, 6, 7)}
+    latent = (rows[1] + rows[2]) / 2 + rows[7] - (rows[4] + rows[5] + rows[6]) / 3
+    np.testing.assert_allclose(
+        drawn.astype(float), painter.run(latent[None].astype("float32")), atol=1
+    )
+    np.testing.assert_array_equal(painter.arithmetic([[1], [2]], [[2]]), painter.generate(1, 1))
+
+
+def test_truncated_numbers_stay_within(painter: Generator) -> None:
+    rows = painter.rows(20, 0, truncation=0.7)
+    free = painter.rows(20, 0)
+    assert np.abs(rows).max() <= 0.7 and np.abs(free).max() > 2
+    inside = np.abs(free) <= 0.7
+    np.testing.assert_array_equal(rows[inside], free[inside])
+    np.testing.assert_array_equal(painter.rows(1, 7, truncation=0.7)[0], rows[7])
+    with pytest.raises(InvalidInputError, match=r"truncation must be at least 0\.05, got 0\.0"):
+        painter.rows(1, truncation=0.0)
+
+
+def test_a_row_carries_its_label(chooser: Generator) -> None:
+    assert chooser.labels == ["cat", "dog", "1"] and chooser.latent_dim == 8
+    assert chooser.card.input["shape"] == [11]
+    rows = chooser.rows(5, seed=4)
+    np.testing.assert_array_equal(rows[:, 8:].argmax(1), [1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(rows[:, 8:].sum(1), 1)
+    asked: Any
+    for asked, expected in (
+        ("Dog", [1] * 5),
+        (0, [0] * 5),
+        ([0, "dog", 1, "1", 2], [0, 1, 1, 2, 2]),
+    ):
+        labelled = chooser.rows(5, 4, label=asked)
+        np.testing.assert_array_equal(labelled[:, :8], rows[:, :8])
+        np.testing.assert_array_equal(labelled[:, 8:].argmax(1), expected)
+    np.testing.assert_array_equal(chooser.generate(2, [4, 5]), chooser.run(rows[:2]))
+    assert not np.array_equal(chooser.generate(1, 4, "cat"), chooser.generate(1, 4, "dog"))
+
+
+def test_between_labels_shares_change_evenly(chooser: Generator) -> None:
+    path = chooser.path(0, 1, 5)
+    np.testing.assert_allclose(path[:, 8], [1, 0.75, 0.5, 0.25, 0])
+    np.testing.assert_allclose(path[:, 9], [0, 0.25, 0.5, 0.75, 1])
+    one = chooser.path(0, 1, 5, label="dog")
+    np.testing.assert_allclose(one[:, 8:], np.eye(3)[[1] * 5])
+    np.testing.assert_allclose(one[:, :8], path[:, :8])
+    drawn = chooser.arithmetic([[1], [2]], [[2]], label="cat")
+    np.testing.assert_array_equal(drawn, chooser.generate(1, 1, label="cat"))
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("cart", "has no label 'cart'; did you mean cat"),
+        ("zebra", "has no label 'zebra'; cat, dog, 1"),
+        (3, "a name or a number from 0 to 2, got 3"),
+        (True, "a name or a number from 0 to 2, got True"),
+        (["cat", "dog", "dog"], "expected 2 labels, got 3"),
+    ],
+)
+def test_unknown_labels_are_refused(chooser: Generator, label: object, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        chooser.generate(2, label=label)  # type: ignore[arg-type]
+
+
+def test_bad_walks_and_sums_are_refused(painter: Generator) -> None:
+    for call, words in (
+        (lambda: painter.generate(1, label="cat"), "draws no labels on demand, got 'cat'"),
+        (lambda: painter.walk([1]), "at least 2 seeds"),
+        (lambda: painter.walk([1, 2], steps=0), "steps must be 1 to"),
+        (lambda: painter.arithmetic([]), "groups of one or more seeds"),
+        (lambda: painter.arithmetic([[1]], [[]]), "groups of one or more seeds"),
+    ):
+        with pytest.raises(InvalidInputError, match=words):
+            call()
 
 
 @pytest.mark.parametrize(

@@ -128,16 +128,20 @@ def test_every_recipe_fits_its_architecture_and_data(name: str) -> None:
     assert recipe.name == name
     assert recipe.architecture == architecture
     assert architecture in registry.architectures()
-    dataset = data.get(recipe.data.name)
+    dataset = data.source(recipe.data.name)
     assert rest.split("-")[0] == dataset.name
-    assert recipe.data.validation < dataset.splits["train"]
+    sets = dataset.sets if isinstance(dataset, data.Pair) else (dataset,)
+    assert recipe.data.validation < min(one.splits["train"] for one in sets)
     assert recipe.method.get("name", "supervised") in registry.methods() or not recipe.method
     builders = registry.architectures().get(architecture).networks
     accepted = {
-        option
-        for path in builders.values()
-        for option in inspect.signature(registry.load_object(path)).parameters
+        network: set(inspect.signature(registry.load_object(path)).parameters)
+        for network, path in builders.items()
     }
-    assert set(recipe.network) <= accepted
+    for option, value in recipe.network.items():
+        if option in builders:
+            assert set(value) <= accepted[option]
+        else:
+            assert option in set().union(*accepted.values())
     assert set(recipe.ema) <= set(builders)
     assert Recipe.from_dict(recipe.to_dict()) == recipe

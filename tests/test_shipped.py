@@ -14,6 +14,7 @@ import zoo
 from zoo import data, paths, registry, store
 from zoo.cards import Card
 from zoo.cli import main
+from zoo.evaluation.generation import NO_SPLIT
 from zoo.images import encode_png
 from zoo.pipelines import Classifier, Generator
 from zoo.recipe import Recipe
@@ -56,7 +57,8 @@ def test_every_claim_of_a_card_that_can_be_checked_here_holds(name: str) -> None
     assert card.data["n"] == dataset.splits["train"] - recipe.data.validation
     assert card.metrics
     for metric in card.metrics:
-        assert metric.split in dataset.tests and metric.n <= dataset.splits[metric.split]
+        if metric.split != NO_SPLIT:
+            assert metric.split in dataset.tests and metric.n <= dataset.splits[metric.split]
         # The first cards were made before commands named the version.
         assert metric.command in (f"zoo evaluate {name}", f"zoo evaluate {name}@{card.version}")
     first = next(iter(networks.values()))
@@ -93,7 +95,7 @@ def test_a_generator_draws_its_samples_again(name: str) -> None:
     assert np.abs(stored.astype(int) - drawn.astype(int)).max() <= 1
     distances = {metric.name: metric.value for metric in generator.card.metrics}
     for measure, value in distances.items():
-        if not measure.endswith("_floor"):
+        if measure.startswith(("fd_", "kid_")) and not measure.endswith("_floor"):
             assert value > distances[f"{measure}_floor"]
 
 

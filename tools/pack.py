@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from zoo import files, paths, registry  # noqa: E402
+from zoo.data.pairs import sets_of  # noqa: E402
 from zoo.errors import DataUnavailableError, InvalidInputError, ZooError  # noqa: E402
 
 # What is trained with, and the module that each gives; pip finds what they need in turn.
@@ -52,7 +53,7 @@ def pack(options: argparse.Namespace) -> None:
     """
     if not re.fullmatch(r"3\.\d+", options.python):
         raise InvalidInputError(f"--python is a version such as 3.12, got {options.python!r}")
-    data = {name: _prepared(name) for name in options.data}
+    data = {name: _prepared(name) for given in options.data for name in sets_of(given)}
     with tempfile.TemporaryDirectory(prefix="zoo-pack-") as temporary:
         work = Path(temporary)
         wheels = [] if options.no_wheels else _wheels(options, work / "wheels")
@@ -79,7 +80,7 @@ def pack(options: argparse.Namespace) -> None:
         f"for Python {options.python}"
     )
     recipes = registry.recipes()
-    fitting = [name for name in recipes if recipes.get(name).data.name in data]
+    fitting = [name for name in recipes if set(sets_of(recipes.get(name).data.name)) <= set(data)]
     print(
         f"copy it there, then: tar xf {options.output.name} && "
         f"python{options.python} {TOP}/train.py {fitting[0] if fitting else 'NAME'}"

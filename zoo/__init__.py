@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.api import card, cross_validate, evaluate, list_models, load, train
     from zoo.errors import ZooError
+    from zoo.evaluation.probe import linear_probe
     from zoo.networks import features_of
     from zoo.recipe import Recipe
     from zoo.training.build import create
@@ -29,6 +30,7 @@ _WHERE = {
     "cross_validate": "zoo.api",
     "evaluate": "zoo.api",
     "features_of": "zoo.networks",
+    "linear_probe": "zoo.evaluation.probe",
     "list_models": "zoo.api",
     "load": "zoo.api",
     "train": "zoo.api",
@@ -42,6 +44,7 @@ __all__ = [
     "cross_validate",
     "evaluate",
     "features_of",
+    "linear_probe",
     "list_models",
     "load",
     "train",

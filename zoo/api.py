@@ -69,7 +69,7 @@ def load(name: str | Path) -> Pipeline:
             version, or the path of a version's folder.
 
     Returns:
-        A `Classifier` or a `Generator`.
+        A `Classifier`, a `Generator` or a `Translator`.
 
     Raises:
         UnknownModelError: when nothing is stored under the name, with near names.

@@ -48,3 +48,28 @@ def save_png(path: Path, image: np.ndarray) -> None:
     """Writes an image as PNG, atomically."""
     with files.atomic_path(path) as temporary:
         temporary.write_bytes(encode_png(image))
+
+
+def save_animation(path: Path, images: np.ndarray, milliseconds: int = 60) -> None:
+    """Writes images as one animated picture that begins again after the last, atomically.
+
+    Args:
+        path: A `.gif`, or a `.webp`, which is smaller and keeps all colours.
+        images: uint8 (n, height, width, 1 or 3), at least one.
+        milliseconds: How long each is shown.
+    """
+    from PIL import Image
+
+    frames = [Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one) for one in images]
+    kind = path.suffix[1:].upper()
+    options = {"lossless": True} if kind == "WEBP" else {}
+    with files.atomic_path(path) as temporary:
+        frames[0].save(
+            temporary,
+            format=kind,
+            save_all=True,
+            append_images=frames[1:],
+            duration=milliseconds,
+            loop=0,
+            **options,
+        )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def draw_latents(seeds: Sequence[int], latent_dim: int) -> np.ndarray:
+def draw_latents(
+    seeds: Sequence[int], latent_dim: int, truncation: float | None = None
+) -> np.ndarray:
     """Draws one vector a seed from N(0, I).
 
     A vector depends on its own seed alone, not on its neighbours.
@@ -15,15 +17,52 @@ def draw_latents(seeds: Sequence[int], latent_dim: int) -> np.ndarray:
     Args:
         seeds: Non-negative integers.
         latent_dim: Length of a vector.
+        truncation: Numbers beyond this on either side of 0 are drawn again until none is (Brock et
+            al. 2019, section 3.1): fewer kinds of images, each more typical. None for no limit.
 
     Returns:
         float32 (len(seeds), latent_dim).
     """
-    rows = [
-        np.random.Generator(np.random.Philox(seed)).standard_normal(latent_dim, np.float32)
-        for seed in seeds
-    ]
+    rows = [_draw(seed, latent_dim, truncation) for seed in seeds]
     return np.stack(rows) if rows else np.zeros((0, latent_dim), np.float32)
+
+
+def _draw(seed: int, latent_dim: int, truncation: float | None) -> np.ndarray:
+    generator = np.random.Generator(np.random.Philox(seed))
+    row = generator.standard_normal(latent_dim, np.float32)
+    if truncation is not None:
+        while (far := np.abs(row) > truncation).any():
+            row[far] = generator.standard_normal(np.count_nonzero(far), np.float32)
+    return row
+
+
+def draw_rows(
+    seeds: Sequence[int],
+    latent_dim: int,
+    classes: int = 0,
+    labels: Sequence[int] | None = None,
+    truncation: float | None = None,
+) -> np.ndarray:
+    """Draws a generator's rows: latent vectors and, for a conditional one, labels beside them.
+
+    Args:
+        seeds: As for `draw_latents`, one a row.
+        latent_dim: Length of a latent vector.
+        classes: Length of the one-hot label at the end of a row; 0 for none.
+        labels: Class numbers, one a row; None is each seed modulo the number of classes, so that
+            neighbouring seeds draw the classes in turn.
+        truncation: As for `draw_latents`.
+
+    Returns:
+        float32 (len(seeds), latent_dim + classes).
+    """
+    latents = draw_latents(seeds, latent_dim, truncation)
+    if not classes:
+        return latents
+    chosen = [seed % classes for seed in seeds] if labels is None else list(labels)
+    one_hot = np.zeros((len(latents), classes), np.float32)
+    one_hot[np.arange(len(latents)), chosen] = 1.0
+    return np.concatenate([latents, one_hot], axis=1)
 
 
 def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

@@ -38,9 +38,17 @@ def recipe_on(
     Raises:
         UnknownModelError: for a name that is neither.
         InvalidInputError, DataUnavailableError: as `resolve`.
+        RecipeError: for a translation, or a pair of domains.
     """
     if isinstance(base, str) and base in registry.recipes():
         base = registry.recipes().get(base)
+    named = base.architecture if isinstance(base, Recipe) else base
+    task = registry.architectures().get(named).task
+    if task == "translation" or str(source) in data.PAIRS:
+        raise RecipeError(
+            "pairs of domains are for translation, and it learns from nothing else: train one of "
+            "the recipes that `zoo list --task translation` shows"
+        )
     if isinstance(base, Recipe):
         dataset = resolve(source, size or input_size(base.architecture, base), skip_bad)
         return recipe_for(base.architecture, dataset, base)
@@ -146,5 +154,8 @@ def input_size(architecture: str, base: Recipe | None = None) -> int:
 
 def _counts(dataset: str) -> tuple[int, int]:
     """Returns the number of training examples, and that of the class with the fewest."""
-    label = data.load(dataset, "train")["label"]
+    train = data.load(dataset, "train")
+    if "label" not in train:
+        return len(train["image"]), len(train["image"])
+    label = train["label"]
     return len(label), int(np.bincount(label, minlength=len(data.get(dataset).labels)).min())

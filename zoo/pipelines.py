@@ -7,15 +7,16 @@ alone. So rows of several callers may share a batch; the server relies on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from zoo.cards import Card
-from zoo.errors import InvalidInputError, UnknownModelError
+from zoo.errors import InvalidInputError, UnknownModelError, did_you_mean, nearest
 from zoo.images import image_grid
 from zoo.inputs import image_rows
-from zoo.latents import draw_latents, slerp, to_pixels
+from zoo.latents import draw_rows, slerp, to_pixels
+from zoo.registry import load_object
 
 if TYPE_CHECKING:
     import keras
@@ -149,6 +150,10 @@ class Generator(Pipeline):
     A sample depends on its own seed alone: `generate(1, seed=7)` is the eighth image of
     `generate(16, seed=0)`.
 
+    A conditional generator has `labels`, the names of its classes; others have none. A row is then
+    a latent vector with a one-hot label beside it. Where no label is asked for, a seed s draws
+    class s modulo the number of classes, so that s, s + 1, … are all classes in turn.
+
     Example:
         generator = zoo.load("dcgan.fashion_mnist")
         images = generator.generate(16, seed=0)
@@ -156,12 +161,14 @@ class Generator(Pipeline):
 
     task = "generation"
     max_images = 100_000
+    least_truncation = 0.05
 
     def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
         super().__init__(card, networks)
         from zoo.runtime import compile_network
 
-        (self.latent_dim,) = card.input["shape"]
+        self.labels: list[str] = list(card.input.get("labels", []))
+        self.latent_dim: int = card.input["shape"][0] - len(self.labels)
         # Below this size kernels may round otherwise, and a seed must name one image.
         self._images = compile_network(self.networks["generator"], smallest=8)
 
@@ -169,25 +176,42 @@ class Generator(Pipeline):
     def describe(
         cls, networks: Mapping[str, keras.Model], labels: Sequence[str]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        from zoo.layers.labelled_rows import classes_of
+
         generator = networks["generator"]
         pixels = {"kind": "pixels", "dtype": "uint8", "range": [0, 255]}
+        label = {"range": "N(0, 1), then a one-hot label", "labels": list(labels)}
         return (
-            {"name": generator.input.name, **_float32(generator.input_shape), "range": "N(0, 1)"},
+            {
+                "name": generator.input.name,
+                **_float32(generator.input_shape),
+                **(label if classes_of(generator) else {"range": "N(0, 1)"}),
+            },
             {**pixels, "shape": list(generator.output_shape[1:])},
         )
 
-    def rows(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
-        """Draws latent vectors.
+    def rows(
+        self,
+        n: int,
+        seed: int | Sequence[int] = 0,
+        label: str | int | Sequence[str | int] | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Draws latent vectors and, for a conditional generator, puts labels beside them.
 
         Args:
             n: How many.
             seed: A seed s, for s, s + 1, …; or one seed for each vector.
+            label: A class by name or number, for all or one for each; None for all in turn.
+            truncation: Numbers farther from 0 are drawn again, see `zoo.latents.draw_latents`.
 
         Returns:
-            float32 (n, latent_dim).
+            float32 (n, latent_dim + number of labels).
 
         Raises:
-            InvalidInputError: for n below 1 or too large, or seeds that are negative or not n.
+            InvalidInputError: for n below 1 or too large, seeds that are negative or not n, labels
+                that are unknown or not n or that the generator does not have, or a truncation that
+                is too small.
         """
         if isinstance(n, bool) or not isinstance(n, int | np.integer):
             raise InvalidInputError(f"n must be an integer, got {n!r}")
@@ -200,15 +224,61 @@ class Generator(Pipeline):
             raise InvalidInputError(f"seeds must be integers, got {seed!r}")
         if min(seeds) < 0 or max(seeds) >= 2**63:
             raise InvalidInputError(f"seeds must be 0 to 2^63 - 1, got {seed!r}")
-        return draw_latents([int(s) for s in seeds], self.latent_dim)
+        if truncation is not None and not truncation >= self.least_truncation:
+            raise InvalidInputError(
+                f"truncation must be at least {self.least_truncation}, got {truncation}"
+            )
+        return draw_rows(
+            [int(s) for s in seeds],
+            self.latent_dim,
+            len(self.labels),
+            self._class_numbers(label, n),
+            truncation,
+        )
+
+    def _class_numbers(
+        self, label: str | int | Sequence[str | int] | None, n: int
+    ) -> list[int] | None:
+        if label is None:
+            return None
+        if not self.labels:
+            raise InvalidInputError(f"{self.card.name} draws no labels on demand, got {label!r}")
+        if isinstance(label, str | int | np.integer):
+            return [self._class_number(label)] * n
+        if len(label) != n:
+            raise InvalidInputError(f"expected {n} labels, got {len(label)}")
+        return [self._class_number(one) for one in label]
+
+    def _class_number(self, label: str | int) -> int:
+        """A name comes before a number, for the names of some classes are numbers."""
+        names = [name.lower() for name in self.labels]
+        if isinstance(label, str):
+            if label.lower() in names:
+                return names.index(label.lower())
+            if label.isdecimal() and int(label) < len(names):
+                return int(label)
+            near = did_you_mean(nearest(label, self.labels)) or f"; {', '.join(self.labels)}"
+            raise InvalidInputError(f"{self.card.name} has no label {label!r}{near}")
+        whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+        if not whole or not 0 <= label < len(names):
+            raise InvalidInputError(
+                f"a label is a name or a number from 0 to {len(names) - 1}, got {label!r}"
+            )
+        return int(label)
 
     def run(self, rows: np.ndarray) -> np.ndarray:
-        """Draws images: latents (n, latent_dim) to uint8 (n, height, width, channels)."""
+        """Draws images: rows (n, d), see `rows`, to uint8 (n, height, width, channels)."""
         return to_pixels(self._images(rows))
 
-    def generate(self, n: int = 1, seed: int | Sequence[int] = 0) -> np.ndarray:
-        """Returns n images, uint8 (n, height, width, channels); see `rows` for the seeds."""
-        return self.run(self.rows(n, seed))
+    def generate(
+        self,
+        n: int = 1,
+        seed: int | Sequence[int] = 0,
+        label: str | int | Sequence[str | int] | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Returns n images, uint8 (n, height, width, channels); see `rows` for the rest."""
+        return self.run(self.rows(n, seed, label, truncation))
 
     def grid(
         self, n: int = 16, seed: int | Sequence[int] = 0, columns: int | None = None
@@ -216,24 +286,97 @@ class Generator(Pipeline):
         """Returns n images laid out in rows, as one uint8 (height, width, channels)."""
         return image_grid(self.generate(n, seed), columns)
 
-    def path(self, from_seed: int, to_seed: int, steps: int = 8) -> np.ndarray:
-        """Returns latents on the spherical path between two seeds, float32 (steps, latent_dim).
+    def path(self, from_seed: int, to_seed: int, steps: int = 8, **options: Any) -> np.ndarray:
+        """Returns rows on the spherical path between two seeds, float32 (steps, d).
+
+        Args:
+            from_seed: Where it begins.
+            to_seed: Where it ends.
+            steps: Rows, both ends included.
+            **options: `label` and `truncation` as for `rows`. Between two labels the share of the
+                one falls as the other's grows.
 
         Raises:
-            InvalidInputError: for fewer than 2 steps or seeds that are negative.
+            InvalidInputError: for fewer than 2 steps, and as for `rows`.
         """
         if not 2 <= steps <= self.max_images:
             raise InvalidInputError(f"steps must be 2 to {self.max_images}, got {steps}")
-        start, end = self.rows(2, [from_seed, to_seed])
-        return slerp(start, end, steps)
+        start, end = self.rows(2, [from_seed, to_seed], **options)
+        split = self.latent_dim
+        share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]
+        labels = (1 - share) * start[split:] + share * end[split:]
+        return np.concatenate([slerp(start[:split], end[:split], steps), labels], axis=1)
 
-    def interpolate(self, from_seed: int, to_seed: int, steps: int = 8) -> np.ndarray:
-        """Returns images on the path between two seeds, both ends included."""
-        return self.run(self.path(from_seed, to_seed, steps))
+    def interpolate(
+        self, from_seed: int, to_seed: int, steps: int = 8, **options: Any
+    ) -> np.ndarray:
+        """Returns images on the path between two seeds, both ends included; see `path`."""
+        return self.run(self.path(from_seed, to_seed, steps, **options))
+
+    def walk(self, seeds: Sequence[int], steps: int = 16, **options: Any) -> np.ndarray:
+        """Returns the images of a walk through several seeds and back to the first.
+
+        Args:
+            seeds: Two or more.
+            steps: Images from one seed to the next.
+            **options: `label` and `truncation` as for `rows`.
+
+        Returns:
+            uint8 (len(seeds) * steps, height, width, channels), for `zoo.images.save_animation`.
+
+        Raises:
+            InvalidInputError: for fewer than 2 seeds or 1 step, and as for `rows`.
+        """
+        if len(seeds) < 2:
+            raise InvalidInputError(f"a walk needs at least 2 seeds, got {list(seeds)}")
+        if not 1 <= steps <= self.max_images // len(seeds):
+            raise InvalidInputError(
+                f"steps must be 1 to {self.max_images // len(seeds)}, got {steps}"
+            )
+        legs = [
+            self.path(first, last, steps + 1, **options)[:-1]
+            for first, last in zip(seeds, [*seeds[1:], seeds[0]], strict=True)
+        ]
+        return self.run(np.concatenate(legs))
+
+    def arithmetic(
+        self,
+        plus: Sequence[Sequence[int]],
+        minus: Sequence[Sequence[int]] = (),
+        label: str | int | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Adds and subtracts averages of latent vectors (Radford et al. 2016, figure 7).
+
+        Args:
+            plus: Groups of seeds; the mean vector of each group is added.
+            minus: Groups whose means are subtracted.
+            label: As for `rows`; None is the label of the first seed.
+            truncation: As for `rows`.
+
+        Returns:
+            uint8 (1, height, width, channels).
+
+        Raises:
+            InvalidInputError: for no group, an empty one, and as for `rows`.
+
+        Example:
+            generator.arithmetic(plus=[[1, 4, 9], [2, 3, 5]], minus=[[0, 6, 7]])
+        """
+        groups = [*plus, *minus]
+        if not plus or not all(len(group) for group in groups):
+            raise InvalidInputError("arithmetic needs groups of one or more seeds, and one to add")
+        means = [self.rows(len(g), g, label, truncation).mean(axis=0) for g in groups]
+        signs = [1] * len(plus) + [-1] * len(minus)
+        result = np.sum([s * mean for s, mean in zip(signs, means, strict=True)], axis=0)
+        result[self.latent_dim :] = self.rows(1, plus[0][:1], label)[0, self.latent_dim :]
+        return self.run(result[None].astype(np.float32))
 
 
-_PIPELINES: dict[str, type[Pipeline]] = {
-    pipeline.task: pipeline for pipeline in (Classifier, Generator)
+_PIPELINES = {
+    Classifier.task: f"{__name__}:Classifier",
+    Generator.task: f"{__name__}:Generator",
+    "translation": "zoo.translation:Translator",
 }
 
 
@@ -241,7 +384,7 @@ def pipeline_of(task: str) -> type[Pipeline]:
     """Returns the pipeline for a task."""
     if task not in _PIPELINES:
         raise UnknownModelError(task, _PIPELINES, kind="task")
-    return _PIPELINES[task]
+    return cast("type[Pipeline]", load_object(_PIPELINES[task]))
 
 
 def make_pipeline(card: Card, networks: Mapping[str, keras.Model]) -> Pipeline:

@@ -24,7 +24,8 @@ class DataSpec:
     """Which examples a recipe learns from.
 
     Args:
-        name: Name of a data set, as `zoo data list` shows it.
+        name: Name of a data set or, for translation, of a pair of domains, as `zoo data list` shows
+            them. Of a pair the numbers below are those of each domain.
         validation: Examples cut from the train split for validation, 0 for none.
         limit: Use only this many training examples, for quick tries; None for all.
         classes: Learn these classes only, named 0, 1, … in this order; None for all.

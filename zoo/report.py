@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 
 _PICTURES = {
     "samples.png": "Samples from the seeds 0, 1, 2, …, none chosen",
+    "translations.png": "Test images of each domain, not chosen, and below them their translations",
     "confusion.png": "Confusion matrix on the test split",
     "calibration.png": "Reliability diagram on the test split: accuracy by confidence",
     "errors.png": "The most confident errors on the test split: the true label, then the answer",
+    "neighbours.png": "Generated images, each beside the training image that is nearest to it: the "
+    "six nearest of all, then the seeds 0 to 5",
     "history.png": "Training",
 }
 _USE = {
     "classification": 'classifier = zoo.load("{name}")\nclassifier.predict("picture.png", top_k=3)',
+    "translation": 'translator = zoo.load("{name}")\n'
+    'images = translator.translate("picture.png", direction="{direction}")',
     "generation": 'generator = zoo.load("{name}")\nimages = generator.generate(16, seed=0)',
 }
 
@@ -30,7 +35,9 @@ def card_readme(card: Card, folder: Path) -> str:
     """Returns a card as Markdown, with the pictures that are in the folder."""
     lines = [f"# {card.name}, version {card.version}", "", card.paper + ".", ""]
     if card.task in _USE:
-        lines += ["```python", "import zoo", _USE[card.task].format(name=card.name), "```", ""]
+        direction = next(iter(card.output.get("directions", ())), "")
+        use = _USE[card.task].format(name=card.name, direction=direction)
+        lines += ["```python", "import zoo", use, "```", ""]
     for file, caption in _PICTURES.items():
         if (folder / file).is_file():
             lines += [f"![{caption}]({file})", "", f"{caption}.", ""]
@@ -189,7 +196,7 @@ def calibration_png(counts: np.ndarray, confidence: np.ndarray, right: np.ndarra
     return _png(figure)
 
 
-def errors_png(images: np.ndarray, captions: Sequence[str], columns: int = 5) -> bytes:
+def captioned_png(images: np.ndarray, captions: Sequence[str], columns: int = 5) -> bytes:
     """Draws images in rows of `columns`, each under its caption.
 
     Args:

@@ -123,11 +123,13 @@ def test_evaluate_measures_what_the_card_says(
         assert [metric["value"] for metric in measured] == pytest.approx(
             [metric.value for metric in store.read_card(name).metrics], rel=1e-5
         )
+    compared = ("fd", "kid", "precision", "recall", "density", "coverage")
     assert {metric["name"] for metric in measured} == {
-        "fd_resnet20",
-        "fd_resnet20_floor",
-        "kid_resnet20",
-        "kid_resnet20_floor",
+        *(f"{name}_resnet20" for name in compared),
+        *(f"{name}_resnet20_floor" for name in compared),
+        "memorised_resnet20",
+        "jump",
+        "jump_worst",
     }
 
 
@@ -157,6 +159,26 @@ def test_generate_writes_the_same_file_twice(trained: Path, tmp_path: Path) -> N
     grid = np.asarray(Image.open(outputs[0]))
     single = np.asarray(Image.open(folder / "000005.png"))
     np.testing.assert_array_equal(grid[2:30, 32:60], single)  # seed 5 is the second image
+
+
+def test_generate_animates_a_walk_and_adds_up_vectors(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "dcgan.fashion_mnist"
+    walk, total = tmp_path / "walk.gif", tmp_path / "sum.png"
+    assert main(["generate", name, "--walk", "0", "3", "8", "-n", "4", "-o", str(walk)]) == 0
+    with Image.open(walk) as animation:
+        assert animation.size == (28, 28)
+        animation.seek(11)
+        with pytest.raises(EOFError):
+            animation.seek(12)
+    sums = ["--plus", "1,4", "--plus", "2", "--minus", "0", "--truncation", "0.8"]
+    assert main(["generate", name, *sums, "-o", str(total)]) == 0
+    assert Image.open(total).size == (32, 32)
+    assert main(["generate", name, "--walk", "1", "2", "--to-seed", "3", "-o", str(walk)]) == 2
+    assert "choose one of --to-seed, --walk" in capsys.readouterr().err
+    assert main(["generate", name, "--label", "Bag", "-o", str(total)]) == 2
+    assert "draws no labels on demand, got 'Bag'" in capsys.readouterr().err
 
 
 def test_create_saves_an_untrained_model(tmp_path: Path) -> None:
@@ -201,7 +223,7 @@ def test_mistakes_get_one_line(trained: Path, refused: Callable[..., str], tmp_p
     assert "there is no file" in refused("predict", "mlp.fashion_mnist", "no.png")
     assert "there are mlp.fashion_mnist@1" in refused("show", "mlp.fashion_mnist@99")
     assert "n must be 1" in refused("generate", "dcgan.fashion_mnist", "-n", "0", "-o", "x.png")
-    assert ".png file or a folder" in refused("generate", "dcgan.fashion_mnist", "-o", "x.jpg")
+    assert ".webp file or a folder" in refused("generate", "dcgan.fashion_mnist", "-o", "x.jpg")
     assert "unknown data set 'minst'; did you mean mnist" in refused("data", "prepare", "minst")
     assert "there is no folder" in refused(
         "data", "prepare", "mnist", "--from", str(tmp_path / "no")

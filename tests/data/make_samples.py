@@ -1,13 +1,14 @@
 """Makes the committed samples of the test data from prepared data sets.
 
-    zoo data prepare mnist fashion_mnist cifar10
+    zoo data prepare mnist fashion_mnist cifar10 usps att_faces cmp_facades
     python tests/data/make_samples.py
 
 Each sample has the same number of images of every class, or one more of the first few classes,
 chosen with a fixed seed and kept in their original order. The split is the original one: a test
 image of a sample is a test image of the data set. `<name>.npz` holds for each split, such as
 `train`, `train_image`, `train_label` and `train_index`, the positions in the full split, with which
-a reader can check where each image came from.
+a reader can check where each image came from. Facades have no labels, and are shrunk: of each 4x4
+pixels one is kept. So are faces, of which one of each 2x2 pixels is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ COUNTS = {
     "mnist": {"train": 512, "test": 256},
     "fashion_mnist": {"train": 512, "test": 256},
     "cifar10": {"train": 96, "heldout": 40, "official_1000": 40},
+    "usps": {"train": 128, "test": 64},
+    "cmp_facades": {"train": 40, "test": 8},
+    "att_faces": {"train": 40, "test": 40},
 }
+SHRUNK = {"cmp_facades": 4, "att_faces": 2}
 SEED = 31
 
 
@@ -43,9 +48,13 @@ def main() -> None:
         sample = {}
         for split, count in counts.items():
             arrays = load(name, split)
-            chosen = balanced_indices(arrays["label"], count, SEED)
-            sample[f"{split}_image"] = arrays["image"][chosen]
-            sample[f"{split}_label"] = arrays["label"][chosen].astype(np.int64)
+            every = SHRUNK.get(name, 1)
+            images = arrays["image"][:, ::every, ::every]
+            labels = arrays.get("label", np.zeros(len(images), np.int64))
+            chosen = balanced_indices(labels, count, SEED)
+            sample[f"{split}_image"] = images[chosen]
+            if "label" in arrays:
+                sample[f"{split}_label"] = labels[chosen].astype(np.int64)
             sample[f"{split}_index"] = chosen.astype(np.int64)
         target = Path(__file__).parent / f"{name}.npz"
         np.savez_compressed(target, **sample)

@@ -10,6 +10,7 @@ from zoo.errors import UnknownModelError
 from zoo.losses.adversarial import (
     ADVERSARIAL_LOSSES,
     cross_entropy_discriminator,
+    feature_matching,
     minimax_generator,
     non_saturating_generator,
 )
@@ -61,3 +62,39 @@ def test_extreme_logits_stay_finite() -> None:
 def test_an_unknown_loss_names_near_ones() -> None:
     with pytest.raises(UnknownModelError, match="did you mean minimax"):
         ADVERSARIAL_LOSSES.get("minmax")
+
+
+REAL_64, FAKE_64 = REAL.astype(np.float64), FAKE.astype(np.float64)
+# By name: the discriminator's and the generator's loss, written out.
+WRITTEN_OUT = {
+    "least_squares": (
+        0.5 * ((REAL_64 - 1) ** 2).mean() + 0.5 * (FAKE_64**2).mean(),
+        0.5 * ((FAKE_64 - 1) ** 2).mean(),
+    ),
+    "hinge": (
+        -np.minimum(0, REAL_64 - 1).mean() - np.minimum(0, -FAKE_64 - 1).mean(),
+        -FAKE_64.mean(),
+    ),
+    "wasserstein": (FAKE_64.mean() - REAL_64.mean(), -FAKE_64.mean()),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_further_losses_are_the_papers(name: str) -> None:
+    loss = ADVERSARIAL_LOSSES.get(name)
+    on_discriminator, on_generator = WRITTEN_OUT[name]
+    assert float(loss.discriminator(REAL, FAKE)) == pytest.approx(on_discriminator, rel=1e-5)
+    assert float(loss.generator(FAKE)) == pytest.approx(on_generator, rel=1e-5)
+
+
+def test_least_squares_aim_at_the_smoothed_label() -> None:
+    loss = ADVERSARIAL_LOSSES.get("least_squares").discriminator
+    expected = 0.5 * ((REAL_64 - 0.9) ** 2).mean() + 0.5 * (FAKE_64**2).mean()
+    assert float(loss(REAL, FAKE, 0.9)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_matched_features_have_the_same_mean() -> None:
+    real, fake = RNG.normal(size=(2, 8, 3, 2)).astype("float32")
+    expected = ((real.mean(0) - fake.mean(0)) ** 2).sum()
+    assert float(feature_matching(real, fake)) == pytest.approx(expected, rel=1e-5)
+    assert float(feature_matching(real, real[::-1].copy())) == pytest.approx(0, abs=1e-9)

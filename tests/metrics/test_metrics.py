@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import ot
 import pytest
@@ -9,10 +11,14 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import log_loss
 from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.neighbors import NearestNeighbors
 
-from zoo.metrics import classification
-from zoo.metrics.frechet import frechet_distance
+from zoo.metrics import classification, neighbours
+from zoo.metrics.frechet import Moments, frechet_distance
 from zoo.metrics.kernel import kernel_distance
+from zoo.metrics.manifold import manifold_scores
+from zoo.metrics.memorisation import memorisation
+from zoo.metrics.smoothness import path_jumps
 
 RNG = np.random.default_rng(0)
 
@@ -20,6 +26,104 @@ RNG = np.random.default_rng(0)
 def features(n: int, d: int, shift: float = 0.0) -> np.ndarray:
     mix = np.random.default_rng(d).normal(size=(d, d))
     return RNG.normal(size=(n, d)) @ mix + shift
+
+
+def golden_sets() -> tuple[np.ndarray, np.ndarray]:
+    """Two sets on which torchmetrics 1.9.0 and prdc 0.2 were run, with torch 2.13, in float64."""
+    rng = np.random.default_rng(7)
+    real = rng.normal(size=(600, 16)) * np.linspace(0.5, 2.0, 16)
+    generated = rng.normal(size=(500, 16)) * np.linspace(0.6, 1.4, 16) + 0.3
+    return real, generated
+
+
+def test_distances_agree_with_torchmetrics() -> None:
+    """Its FrechetInceptionDistance, and its KernelInceptionDistance with one subset of all."""
+    real, generated = golden_sets()
+    assert frechet_distance(generated, real) == pytest.approx(3.6587909625576, rel=1e-11)
+    assert kernel_distance(generated, real[:500]) == pytest.approx(0.5566780184428644, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"),
+    [
+        (5, (0.974, 0.5266666666666666, 1.6388, 0.8916666666666667)),
+        (3, (0.942, 0.43833333333333335, 1.6453333333333333, 0.775)),
+    ],
+)
+def test_manifold_scores_agree_with_prdc(k: int, expected: tuple[float, ...]) -> None:
+    real, generated = golden_sets()
+    scores = manifold_scores(real, generated, k)
+    assert dataclasses.astuple(scores) == pytest.approx(expected, rel=1e-12)
+
+
+def test_manifold_scores_of_equal_and_of_disjoint_sets() -> None:
+    real = RNG.normal(size=(200, 5))
+    same = manifold_scores(real, real)
+    assert (same.precision, same.recall, same.coverage) == (1.0, 1.0, 1.0)
+    # A ball holds its centre and what is nearer than the fifth neighbour: five members.
+    assert same.density == pytest.approx(1.0)
+    far = manifold_scores(real, real + 100)
+    assert dataclasses.astuple(far) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_generator_without_variety_is_precise_and_recalls_little() -> None:
+    real = RNG.normal(size=(400, 4))
+    narrow = manifold_scores(real, 0.2 * RNG.normal(size=(400, 4)))
+    wide = manifold_scores(real, 3 * RNG.normal(size=(400, 4)))
+    assert narrow.precision > 0.95 and narrow.recall < 0.2 and narrow.coverage < 0.5
+    assert wide.precision < 0.5 and wide.recall > 0.8
+
+
+def test_moments_do_not_depend_on_the_chunks() -> None:
+    """Nor do they suffer from a mean far above the deviation, as sums of squares would."""
+    rows = RNG.normal(size=(2500, 6)) + 1e6
+    moments = Moments()
+    for part in np.array_split(rows, [1, 40, 41, 1900]):
+        moments.add(part)
+    moments.add(rows[:0])
+    np.testing.assert_allclose(moments.mean, rows.mean(0), rtol=1e-14)
+    np.testing.assert_allclose(moments.covariance, np.cov(rows, rowvar=False), atol=1e-9)
+    other = features(500, 6) + 1e6
+    expected = frechet_distance(rows, other)
+    assert frechet_distance(moments, Moments.of(other)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_nearest_neighbours_agree_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "_BLOCK", 1000)  # many blocks, the last one smaller
+    rows, columns = features(301, 7, 5.0), features(97, 7, 5.0)
+    tree = NearestNeighbors(n_neighbors=1).fit(columns)
+    expected, where = tree.kneighbors(rows)
+    index, distance = neighbours.nearest(rows, columns)
+    np.testing.assert_array_equal(index, where[:, 0])
+    np.testing.assert_allclose(distance, expected[:, 0], rtol=1e-9)
+    radii, _ = NearestNeighbors(n_neighbors=3).fit(columns).kneighbors()
+    np.testing.assert_allclose(neighbours.squared_radii(columns, 3), radii[:, -1] ** 2, rtol=1e-9)
+    with pytest.raises(ValueError, match="k from 1 to 96, got 97"):
+        neighbours.squared_radii(columns, 97)
+
+
+def test_copies_of_training_images_are_found() -> None:
+    training, held_out, fresh = (RNG.normal(size=(n, 6)) for n in (800, 400, 400))
+    copies = memorisation(training[100:300], held_out, training)
+    assert copies.share == 1.0 and not copies.distance.any()
+    np.testing.assert_array_equal(copies.index, np.arange(100, 300))
+    # Fresh data lie as near as held-out data do: 5%, within three deviations.
+    assert memorisation(fresh, held_out, training).share == pytest.approx(0.05, abs=0.045)
+    assert memorisation(held_out, held_out, training).share == pytest.approx(0.05, abs=0.003)
+    half = np.concatenate([training[:200], fresh[:200] + 20])
+    assert memorisation(half, held_out, training).share == 0.5
+    assert memorisation(fresh + 20, held_out, training).share == 0.0
+
+
+def test_jumps_of_paths_in_closed_form() -> None:
+    even = np.linspace(0, 1, 9)[:, None] * np.ones((1, 3))
+    jump = np.array([0, 1, 2, 3, 10, 11, 12, 13, 14.0])[:, None] * np.ones((1, 3))
+    still = np.zeros((9, 3))
+    once = np.repeat([0.0, 5.0], [4, 5])[:, None] * np.ones((1, 3))
+    ratios = path_jumps(np.stack([even, jump, still, once]))
+    np.testing.assert_allclose(ratios, [1, 7, 1, 8])
+    with pytest.raises(ValueError, match="3 or more images"):
+        path_jumps(np.zeros((4, 2, 3)))
 
 
 def test_frechet_distance_agrees_with_optimal_transport() -> None:
@@ -78,10 +182,12 @@ def test_kernel_distance_is_unbiased() -> None:
     assert min(estimates) < 0 < max(estimates)
 
 
-@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
+@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance, manifold_scores])
 def test_distances_refuse_features_that_do_not_fit(distance) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="expected features"):
         distance(np.zeros((5, 3)), np.zeros((5, 4)))
+    with pytest.raises(ValueError, match="finite"):
+        distance(np.zeros((9, 3)), np.full((9, 3), np.nan))
 
 
 def test_classification_agrees_with_scikit_learn() -> None:

@@ -106,10 +106,38 @@ def test_a_method_trains_on_mixed_labels() -> None:
     assert np.isfinite(float(logs["loss"]))
 
 
+def test_streams_are_augmented_apart_and_the_main_one_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The draws of `image` are what they are without other streams; those of a and b differ."""
+    recipe = registry.recipes().get("mlp.fashion_mnist").override({"augmentation": [SHIFT]})
+    model, augment = built([SHIFT])
+    expected = arrays_of(augment(batch_of(IMAGES)))["image"]
+    monkeypatch.setattr(type(model), "images", ("image", "a/image", "b/image"))
+    apart = build_augmentation(recipe, model, STEPS_PER_EPOCH, 10)
+    assert apart is not None
+    floats = batch_of(IMAGES)["image"]
+    batch = arrays_of(apart(dict.fromkeys(model.images, floats)))
+    np.testing.assert_array_equal(batch["image"], expected)
+    for one, other in (("image", "a/image"), ("image", "b/image"), ("a/image", "b/image")):
+        assert not np.array_equal(batch[one], batch[other])
+
+
+def test_each_stream_has_first_flips_of_its_own() -> None:
+    recipe = registry.recipes().get("mlp.fashion_mnist")
+    recipe = recipe.override({"augmentation": [{"name": "AlternatingFlip"}]})
+    both = {"a/image": IMAGES, "b/image": IMAGES}
+    flips = further_arrays(recipe, both)
+    assert {key.partition("/")[0] for key in flips} == {"a", "b"}
+    one, other = flips.values()
+    assert one.shape == other.shape == (32,) and not np.array_equal(one, other)
+
+
 def test_the_alternating_flip_shows_both_sides_in_any_two_epochs() -> None:
     model, augment = built([{"name": "AlternatingFlip"}])
     recipe = registry.recipes().get("mlp.fashion_mnist")
-    further = further_arrays(recipe.override({"augmentation": [{"name": "AlternatingFlip"}]}), 32)
+    flipping = recipe.override({"augmentation": [{"name": "AlternatingFlip"}]})
+    further = further_arrays(flipping, {"image": IMAGES})
     seen = []
     for epoch in range(3):
         model.step.assign(epoch * STEPS_PER_EPOCH + 1)

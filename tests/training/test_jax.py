@@ -79,6 +79,28 @@ def test_examples_that_do_not_fit_the_device_are_fed_batch_by_batch(
     assert close(resident, streamed)
 
 
+def test_streams_are_taken_alike_in_one_call_in_many_and_batch_by_batch(
+    sample_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two domains of different lengths, through two epochs of three steps."""
+    few = {"data.validation": 0, "batch_size": 40, "epochs": 2, "data.limit": 130}
+    sgd = {"name": "SGD", "learning_rate": 1e-3}
+    plain = Recipe.from_dict(
+        {
+            **registry.recipes().get("discogan.mnist_inverted").to_dict(),
+            "name": "discogan.mnist_usps",
+            "data": {"name": "mnist_usps"},
+        }
+    )
+    small = {"network.width": 4, "network.latent_dim": 8, "precision": "float32"}
+    settings = plain.override({**few, **small, "optimizer": sgd})
+    together = fit_run(new_run(settings.override({"steps_per_execution": 3})), verbose=0)
+    alone = fit_run(new_run(settings), verbose=0)
+    monkeypatch.setattr(distribution, "fits", lambda arrays: False)
+    fed = fit_run(new_run(settings), verbose=0)
+    assert close(alone, together) and close(alone, fed)
+
+
 def test_an_accelerator_gets_epochs_in_calls_of_like_size(monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo.training import jax_step
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 from zoo import registry
@@ -43,9 +44,35 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_epoch(
     sample_home: Path,
 ) -> None:
     run = new_run(recipe(optimizer={"name": "SGD", "learning_rate": 1e30}, schedule={}))
-    with pytest.raises(ZooError, match="loss is nan in epoch 1; nothing was kept"):
+    words = "the loss of player network is not finite from step 2 on, in epoch 1; nothing was kept"
+    with pytest.raises(ZooError, match=words):
         fit_run(run, verbose=0)
     assert not (run.folder / "checkpoint.npz").exists()
+
+
+def test_a_game_that_breaks_names_step_player_and_checkpoint(sample_home: Path) -> None:
+    """The discriminator's weights become NaN before the third epoch of two steps each."""
+    small = {"data.limit": 32, "batch_size": 16, "epochs": 5}
+    run = new_run(registry.recipes().get("dcgan.fashion_mnist").override(small))
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                variable = self.model.discriminator.trainable_variables[-1]
+                variable.assign(variable * float("nan"))
+
+    with pytest.raises(ZooError) as raised:
+        fit_run(run, verbose=0, callbacks=[Break()])
+    checkpoint = run.folder / "checkpoint.npz"
+    assert str(raised.value) == (
+        "the loss of player discriminator is not finite from step 5 on, in epoch 3; "
+        f"epoch 2 is kept; the last good checkpoint is {checkpoint}"
+    )
+    with np.load(checkpoint) as archive:
+        assert json.loads(archive["record"].tobytes())["epoch"] == 2
+        assert all(np.isfinite(archive[key]).all() for key in archive.files)
+    resumed = fit_run(last_run(run.recipe.name, run.recipe), verbose=0)
+    assert len(resumed.history) == 5
 
 
 def test_two_processes_cannot_train_one_run(sample_home: Path) -> None:

@@ -20,6 +20,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "generate",
+    "translate",
     "tune",
     "serve",
     "verify",

@@ -11,6 +11,7 @@ EXAMPLES = """\
   zoo data list
   zoo data prepare fashion_mnist                  download and verify
   zoo data prepare fashion_mnist --from archives  read the original archives from a folder
+  zoo data prepare mnist_usps                     both data sets of a pair of domains
   zoo data prepare ~/pictures/pets --size 96      your own: a folder of class folders, a CSV
                                                   with path,label[,split], an npz, or tfds:NAME
 """
@@ -21,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="show what there is")
     listing.add_argument("--json", action="store_true", help="print JSON")
     prepare = actions.add_parser("prepare", help="make data sets ready")
-    prepare.add_argument("sources", nargs="+", metavar="SOURCE", help="a data set, or your images")
+    prepare.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a data set, a pair of domains, or your images",
+    )
     prepare.add_argument(
         "--from", dest="archives", type=Path, metavar="DIR", help="folder with original archives"
     )
@@ -55,8 +61,18 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         for name in data.names()
     ]
+    pairs = [
+        {
+            "name": name,
+            "prepared": data.is_prepared(name),
+            "domains": [domain.name for domain in data.PAIRS.get(name).domains.values()],
+            "sets": data.sets_of(name),
+            "licence": data.PAIRS.get(name).licence,
+        }
+        for name in data.PAIRS
+    ]
     if arguments.json:
-        print(json.dumps(entries, indent=2))
+        print(json.dumps([*entries, *pairs], indent=2))
         return 0
     rows = [
         [
@@ -69,6 +85,13 @@ def _list(arguments: argparse.Namespace) -> int:
         for e in entries
     ]
     print(text_table(["name", "prepared", "image", "splits", "licence"], rows))
+    rows = []
+    for name in data.PAIRS:
+        domains = " and ".join(domain.name for domain in data.PAIRS.get(name).domains.values())
+        prepared = "yes" if data.is_prepared(name) else "no"
+        rows.append([name, prepared, domains, ", ".join(data.sets_of(name))])
+    print()
+    print(text_table(["pair", "prepared", "domains", "made of"], rows))
     return 0
 
 
@@ -78,17 +101,18 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from zoo.data import own
     from zoo.errors import InvalidInputError
 
-    known = [source for source in arguments.sources if source in data.DATASETS]
+    sources = [name for source in arguments.sources for name in data.sets_of(source)]
+    known = [source for source in sources if source in data.DATASETS]
     options = {key: getattr(arguments, key) for key in ("name", "size", "colour", "skip_bad")}
     if known and any(options.values()):
         raise InvalidInputError(f"--name, --size, --colour, --skip-bad are not for {known[0]}")
-    if len(arguments.sources) > 1 and options["name"]:
+    if len(sources) > 1 and options["name"]:
         raise InvalidInputError("--name is for one source")
-    if arguments.archives and len(known) < len(arguments.sources):
+    if arguments.archives and len(known) < len(sources):
         raise InvalidInputError("--from is for data sets that `zoo data list` shows")
     if known:
         import_backend()
-    for source in arguments.sources:
+    for source in dict.fromkeys(sources):
         if source in known:
             print(f"{source}: in {data.prepare(source, arguments.archives)}")
         else:

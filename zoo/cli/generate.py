@@ -4,46 +4,94 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-HELP = "Draw images with a stored generator, as one grid or as files."
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.pipelines import Generator
+
+HELP = "Draw images with a stored generator, as one grid, as files or as an animation."
 EXAMPLES = """\
   zoo generate dcgan.fashion_mnist -n 16 --seed 0 -o grid.png
   zoo generate dcgan.fashion_mnist -n 100 --seed 7 -o images/    one file a seed
   zoo generate dcgan.fashion_mnist --seed 3 --to-seed 8 -n 10 -o path.png
+  zoo generate dcgan.fashion_mnist --walk 0 3 8 -o walk.gif
+  zoo generate dcgan.fashion_mnist --plus 1,4,9 --plus 2,3,5 --minus 0,6,7 -o sum.png
 """
+_ANIMATED = (".gif", ".webp")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a stored generator, name or name@version")
-    parser.add_argument("-n", type=int, default=16, help="number of images (default 16)")
+    parser.add_argument(
+        "-n", type=int, default=16, help="number of images, of a walk from seed to seed (16)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the first image (default 0)")
+    parser.add_argument("--label", help="class of a conditional generator; all in turn if not set")
+    parser.add_argument(
+        "--truncation", type=float, metavar="T", help="draw latent numbers beyond ±T again"
+    )
     parser.add_argument("--to-seed", type=int, help="walk from --seed to this seed in n images")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="a .png for a grid, or a folder"
+        "--walk", type=int, nargs="+", metavar="SEED", help="walk through seeds and back"
+    )
+    for option, does in (("--plus", "add"), ("--minus", "subtract")):
+        parser.add_argument(
+            option,
+            type=seeds,
+            action="append",
+            default=[],
+            metavar="SEEDS",
+            help=f"{does} the mean latent vector of seeds such as 1,4,9",
+        )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="a .png for a grid, a .gif or .webp for an animation, or a folder",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from zoo.cli.common import load_as
     from zoo.errors import InvalidInputError
-    from zoo.images import image_grid, save_png
+    from zoo.images import image_grid, save_animation, save_png
     from zoo.pipelines import Generator
 
     output: Path = arguments.output
-    if output.suffix not in ("", ".png"):
-        raise InvalidInputError(f"the output is a .png file or a folder, got {output}")
-    generator = load_as(arguments.name, Generator)
-    if arguments.to_seed is None:
-        images = generator.generate(arguments.n, arguments.seed)
-    else:
-        images = generator.interpolate(arguments.seed, arguments.to_seed, arguments.n)
-    if output.suffix == ".png" and not output.is_dir():
-        columns = len(images) if arguments.to_seed is not None else None
-        save_png(output, image_grid(images, columns))
-        print(f"wrote {output}")
+    if output.suffix not in ("", ".png", *_ANIMATED):
+        raise InvalidInputError(f"the output is a .png, .gif or .webp file or a folder: {output}")
+    ways = [arguments.to_seed is not None, bool(arguments.walk)]
+    if sum([*ways, bool(arguments.plus or arguments.minus)]) > 1:
+        raise InvalidInputError("choose one of --to-seed, --walk, and --plus with --minus")
+    images = _draw(load_as(arguments.name, Generator), arguments)
+    if output.is_dir() or not output.suffix:
+        number = 0 if any(ways) else arguments.seed
+        for index, image in enumerate(images):
+            save_png(output / f"{number + index:06}.png", image)
+        print(f"wrote {len(images)} files in {output}")
         return 0
-    for index, image in enumerate(images):
-        number = arguments.seed + index if arguments.to_seed is None else index
-        save_png(output / f"{number:06}.png", image)
-    print(f"wrote {len(images)} files in {output}")
+    if output.suffix in _ANIMATED:
+        save_animation(output, images)
+    else:
+        save_png(output, image_grid(images, len(images) if arguments.to_seed is not None else None))
+    print(f"wrote {output}")
     return 0
+
+
+def _draw(generator: Generator, arguments: argparse.Namespace) -> np.ndarray:
+    options: dict[str, Any] = {"label": arguments.label, "truncation": arguments.truncation}
+    if arguments.plus or arguments.minus:
+        return generator.arithmetic(arguments.plus, arguments.minus, **options)
+    if arguments.walk:
+        return generator.walk(arguments.walk, arguments.n, **options)
+    if arguments.to_seed is not None:
+        return generator.interpolate(arguments.seed, arguments.to_seed, arguments.n, **options)
+    return generator.generate(arguments.n, arguments.seed, **options)
+
+
+def seeds(text: str) -> list[int]:
+    """Reads whole numbers with commas between them; argparse names this function in its error."""
+    return [int(part) for part in text.split(",")]

@@ -17,7 +17,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard (default: all)")
-    parser.add_argument("--task", help="classification or generation")
+    parser.add_argument("--task", help="classification, generation or translation")
     parser.add_argument("--pretrained", action="store_true", help="stored models only")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print JSON")

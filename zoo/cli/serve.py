@@ -72,15 +72,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _served(patterns: list[str], tasks: tuple[str, ...]) -> list[str]:
     """Returns the names of the models that will be served; none is a mistake worth saying early."""
     from zoo import store
-    from zoo.errors import UnknownModelError, ZooError
+    from zoo.errors import InvalidInputError, UnknownModelError, ZooError
 
-    found = []
+    found: list[str] = []
+    others: list[str] = []
     for name in dict.fromkeys(name for pattern in patterns for name in store.names(pattern)):
         try:
-            if store.read_card(name).task in tasks:
+            task = store.read_card(name).task
+            if task in tasks:
                 found.append(name)
+            else:
+                others.append(f"{name} is for {task}, which is not served")
         except ZooError as error:
             print(f"zoo: {name} is left out: {error}", file=sys.stderr)
+    if not found and others:
+        raise InvalidInputError(f"{others[0]}; this service is for {' and '.join(tasks)}")
     if not found:
         raise UnknownModelError(
             " ".join(patterns), store.names(), kind=f"{' or '.join(tasks)} model"

@@ -17,12 +17,13 @@ NAME = re.compile(r"[a-z0-9_]+")
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """A data set of labelled images.
+    """A data set of images, labelled or not.
 
     Args:
         name: Name in this project.
         shape: (height, width, channels) of an image; pixels are uint8.
-        labels: Class names, in the order of the integer labels.
+        labels: Class names, in the order of the integer labels; `()` for images without labels,
+            whose arrays hold `image` alone.
         splits: `{split: number of examples}`.
         archives: The original files, as tensorflow-datasets names them.
         licence: Terms of use as far as its authors state them.
@@ -69,6 +70,7 @@ DATASETS.add(
         archives=_IDX_FILES,
         licence="none stated by its authors",
         citation="LeCun, Cortes, Burges: The MNIST database of handwritten digits (1998)",
+        judge="small_cnn.mnist@1",
     ),
 )
 
@@ -125,6 +127,51 @@ DATASETS.add(
             "test_first1000.webp",
         ),
         tests=("heldout", "official_1000"),
+    ),
+)
+
+DATASETS.add(
+    "usps",
+    DataSet(
+        name="usps",
+        shape=(28, 28, 1),
+        labels=tuple("0123456789"),
+        splits={"train": 7_291, "test": 2_007},
+        archives=("zip.train.gz", "zip.test.gz"),
+        licence="none stated by its authors",
+        citation="Hull: A database for handwritten text recognition research (1994)",
+        builder="zoo.data.builders.usps:Usps",
+    ),
+)
+
+DATASETS.add(
+    "att_faces",
+    DataSet(
+        name="att_faces",
+        shape=(64, 64, 1),
+        labels=tuple(f"s{person}" for person in range(1, 41)),
+        splits={"train": 320, "test": 80},
+        archives=tuple(f"s{p}/{number}.pgm" for p in range(1, 41) for number in range(1, 11)),
+        licence="free to use with credit to AT&T Laboratories Cambridge",
+        citation="Samaria, Harter: Parameterisation of a stochastic model for human face "
+        "identification (1994)",
+        builder="zoo.data.builders.att_faces:AttFaces",
+    ),
+)
+
+DATASETS.add(
+    "cmp_facades",
+    DataSet(
+        name="cmp_facades",
+        shape=(128, 256, 3),
+        labels=(),
+        splits={"train": 350, "test": 50},
+        archives=tuple(f"{number}.jpg" for number in range(1, 401)),
+        licence="none stated in the archive",
+        citation="Tyleček, Šára: Spatial pattern templates for recognition of objects with "
+        "regular structure, GCPR 2013",
+        builder="zoo.data.builders.cmp_facades:CmpFacades",
+        folder="facades",
     ),
 )
 

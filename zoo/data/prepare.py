@@ -14,13 +14,15 @@ import numpy as np
 
 from zoo import files, paths
 from zoo.data.catalogue import DataSet, folder, get
+from zoo.data.pairs import PAIRS, sets_of
+from zoo.data.problems import SHOWN
 from zoo.data.split import Arrays
 from zoo.errors import DataUnavailableError, InvalidInputError
 
 
 def is_prepared(name: str) -> bool:
-    """Returns whether the arrays of a data set are here."""
-    return (folder(name) / "dataset.json").is_file()
+    """Returns whether the arrays of a data set, or of both domains of a pair, are here."""
+    return all((folder(one) / "dataset.json").is_file() for one in sets_of(name))
 
 
 def require(name: str) -> None:
@@ -36,7 +38,8 @@ def load(name: str, split: str) -> Arrays:
     """Reads one split.
 
     Returns:
-        `{"image": uint8 (n, height, width, channels), "label": int64 (n,)}`.
+        `{"image": uint8 (n, height, width, channels), "label": int64 (n,)}`, without `label` where
+        the data set has none.
 
     Raises:
         UnknownModelError: for an unknown name.
@@ -50,7 +53,8 @@ def load(name: str, split: str) -> Arrays:
     require(name)
     try:
         with np.load(folder(name) / f"{split}.npz", allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in ("image", "label")}
+            keys = ("image", "label") if dataset.labels else ("image",)
+            arrays = {key: archive[key] for key in keys}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataUnavailableError(
             f"the cache of {name} is damaged ({error}); run `zoo data prepare {name}` again"
@@ -59,7 +63,14 @@ def load(name: str, split: str) -> Arrays:
 
 
 def split_checksum(name: str, split: str) -> str:
-    """Returns the SHA-256 over a split's arrays, as it was when the data set was prepared."""
+    """Returns the SHA-256 over a split's arrays, as it was when the data set was prepared.
+
+    That of a pair of domains is over those of its data sets and what it makes of them.
+    """
+    if name in PAIRS:
+        made_of = [split_checksum(one, split) for one in sets_of(name)]
+        return hashlib.sha256(f"{PAIRS.get(name)} {made_of}".encode()).hexdigest()
+    require(name)
     try:
         record = json.loads((folder(name) / "dataset.json").read_text(encoding="utf-8"))
         return record["sha256"][split]
@@ -134,9 +145,11 @@ def _archive_folder(dataset: DataSet, source: Path) -> Path:
     if dataset.equivalents and (chosen / dataset.equivalents[0]).is_file():
         missing = [file for file in dataset.equivalents if not (chosen / file).is_file()]
     if missing:
-        raise DataUnavailableError(
-            f"{chosen} lacks {missing[0]}; {dataset.name} needs {', '.join(dataset.archives)}"
-        )
+        needed = ", ".join(dataset.archives)
+        if len(dataset.archives) > SHOWN:
+            first, *_, last = dataset.archives
+            needed = f"{len(dataset.archives)} files, {first} to {last}"
+        raise DataUnavailableError(f"{chosen} lacks {missing[0]}; {dataset.name} needs {needed}")
     return chosen
 
 

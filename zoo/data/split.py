@@ -57,6 +57,9 @@ def cut_test(arrays: Arrays) -> np.ndarray:
     return testing
 
 
-def order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns an epoch's order of `count` examples, as indices: a function of (seed, epoch)."""
-    return np.random.default_rng([seed, epoch]).permutation(count)
+def order(count: int, seed: int, epoch: int, key: tuple[int, ...] = ()) -> np.ndarray:
+    """Returns an epoch's order of `count` examples, as indices: a function of (seed, epoch, key).
+
+    The key tells streams apart.
+    """
+    return np.random.default_rng([seed, epoch, *key]).permutation(count)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.data.catalogue import get
+from zoo.data.domains import training_streams
+from zoo.data.pairs import PAIRS
 from zoo.data.prepare import load
 from zoo.data.split import Arrays, cut_validation
 from zoo.errors import RecipeError
@@ -20,11 +22,19 @@ _SUBSET_SEED = 5772
 def labels(spec: DataSpec) -> tuple[str, ...]:
     """Returns the names of the classes that a recipe learns, in the order of its labels.
 
+    Of a pair these are the names of its two domains; of a data set without labels there are none.
+
     Raises:
         UnknownModelError: for an unknown data set.
         RecipeError: for a class that it does not have.
     """
+    if spec.name in PAIRS:
+        return tuple(domain.name for domain in PAIRS.get(spec.name).domains.values())
     known = get(spec.name).labels
+    if not known and (spec.classes is not None or spec.per_class is not None):
+        raise RecipeError(
+            f"{spec.name} has no labels; data.classes and data.per_class are not for it"
+        )
     if spec.classes is None:
         return known
     for one in spec.classes:
@@ -52,18 +62,22 @@ def training_examples(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
     """Returns what a recipe trains on and, where it has a validation split, what it validates on.
 
     The validation examples are cut from the whole split, so that no choice of classes and of
-    numbers lets a recipe train on an example that another one validates on.
+    numbers lets a recipe train on an example that another one validates on. Of a pair of domains
+    these are the streams `a/image` and `b/image`, see `training_streams`.
 
     Raises:
         RecipeError: when there are fewer than `spec.per_class` examples, or none, of a class.
     """
+    if spec.name in PAIRS:
+        return training_streams(spec)
     arrays = load(spec.name, "train")
     validation = None
     if spec.validation:
         arrays, validation = cut_validation(arrays, spec.validation)
         validation = _of_classes(validation, spec)
     arrays = _of_classes(arrays, spec)
-    _require(arrays["label"], spec)
+    if "label" in arrays:
+        _require(arrays["label"], spec)
     if spec.per_class is not None:
         chosen = _few_of_each(arrays["label"], spec)
         arrays = {key: value[chosen] for key, value in arrays.items()}

@@ -131,6 +131,8 @@ def _check_network(url: str) -> None:
 def _arrays(builder: tfds.core.DatasetBuilder, split: str) -> Arrays:
     dataset = builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)
     arrays = tfds.as_numpy(dataset)
+    if "label" not in arrays:
+        return {"image": arrays["image"]}
     return {"image": arrays["image"], "label": arrays["label"].astype("int64")}
 
 

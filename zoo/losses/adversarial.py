@@ -18,10 +18,20 @@ from zoo.registry import Catalogue
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialLoss:
-    """What the two players minimise."""
+    """What the two players minimise.
+
+    Args:
+        discriminator: (real, fake) to a scalar; where `smooths`, also `real_label`.
+        generator: (fake) to a scalar.
+        smooths: Whether there is a target for real examples that smoothing can lower.
+        score: What is logged of logits: the probability of being real, or the logits themselves
+            where they stand for none.
+    """
 
     discriminator: Callable[..., Any]
     generator: Callable[[Any], Any]
+    smooths: bool = True
+    score: Callable[[Any], Any] = ops.sigmoid
 
 
 def cross_entropy_discriminator(real: Any, fake: Any, real_label: float = 1.0) -> Any:
@@ -46,8 +56,60 @@ def minimax_generator(fake: Any) -> Any:
     return -ops.mean(ops.softplus(fake))
 
 
+def least_squares_discriminator(real: Any, fake: Any, real_label: float = 1.0) -> Any:
+    """(E[(D(x) - b)^2] + E[D(G(z))^2]) / 2, Mao et al. 2017, eq. 2 and 9 with a = 0.
+
+    Args:
+        real: Outputs for real examples.
+        fake: Outputs for generated examples.
+        real_label: b.
+    """
+    return (ops.mean(ops.square(real - real_label)) + ops.mean(ops.square(fake))) / 2
+
+
+def least_squares_generator(fake: Any) -> Any:
+    """E[(D(G(z)) - 1)^2] / 2, Mao et al. 2017, eq. 9."""
+    return ops.mean(ops.square(fake - 1.0)) / 2
+
+
+def hinge_discriminator(real: Any, fake: Any) -> Any:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))], Lim and Ye 2017, section 3."""
+    return ops.mean(ops.relu(1.0 - real)) + ops.mean(ops.relu(1.0 + fake))
+
+
+def wasserstein_discriminator(real: Any, fake: Any) -> Any:
+    """E[D(G(z))] - E[D(x)], Arjovsky et al. 2017, eq. 3, for a D that a penalty keeps Lipschitz."""
+    return ops.mean(fake) - ops.mean(real)
+
+
+def wasserstein_generator(fake: Any) -> Any:
+    """-E[D(G(z))], Arjovsky et al. 2017, algorithm 1; the hinge's generator has the same."""
+    return -ops.mean(fake)
+
+
+def feature_matching(real: Any, fake: Any) -> Any:
+    """||E[f(x)] - E[f(G(z))]||^2, Salimans et al. 2016, section 3.1.
+
+    Args:
+        real: Features of real examples, (batch, …), of a layer f of the discriminator.
+        fake: Features of generated ones.
+    """
+    return ops.sum(ops.square(ops.mean(real, axis=0) - ops.mean(fake, axis=0)))
+
+
 ADVERSARIAL_LOSSES: Catalogue[AdversarialLoss] = Catalogue("adversarial loss")
 ADVERSARIAL_LOSSES.add(
     "non_saturating", AdversarialLoss(cross_entropy_discriminator, non_saturating_generator)
 )
 ADVERSARIAL_LOSSES.add("minimax", AdversarialLoss(cross_entropy_discriminator, minimax_generator))
+ADVERSARIAL_LOSSES.add(
+    "least_squares",
+    AdversarialLoss(least_squares_discriminator, least_squares_generator, score=ops.copy),
+)
+for _name, _discriminator in (
+    ("hinge", hinge_discriminator),
+    ("wasserstein", wasserstein_discriminator),
+):
+    ADVERSARIAL_LOSSES.add(
+        _name, AdversarialLoss(_discriminator, wasserstein_generator, False, ops.copy)
+    )

@@ -4,37 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 
-_CHUNK = 1000
+from zoo.metrics.features import require_alike
+
+# Rows and columns of the kernel matrix that are held at once.
+_BLOCK = 1000
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Unbiased squared MMD with the cubic kernel (x·y / d + 1)³ (Bińkowski et al. 2018, eq. 4).
+
+    This is the estimate over all pairs, not a mean over random subsets: its spread is smaller, and
+    nothing is drawn.
 
     Args:
         a: Features (n, d).
         b: Features (m, d).
 
     Returns:
-        The estimate over all pairs, without the diagonal; it may be slightly negative. Memory
-        grows with n + m, not with their product.
+        The estimate, without the diagonal, in float64; it may be slightly negative. Beside the
+        features, memory is that of one block of the kernel matrix, whatever n and m are.
+
+    Raises:
+        ValueError: for features that do not fit each other, or fewer than 2 rows.
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(
-            f"expected features (n, d) and (m, d) of 2 rows or more, got {a.shape} and {b.shape}"
-        )
-    within = sum(
-        (_kernel_sum(x, x) - _kernel(np.einsum("ij,ij->i", x, x), x.shape[1]).sum())
-        / (len(x) * (len(x) - 1))
-        for x in (a, b)
-    )
-    return float(within - 2 * _kernel_sum(a, b) / (len(a) * len(b)))
+    require_alike(a, b)
+    within = sum(_sum_within(x) / (len(x) * (len(x) - 1)) for x in (a, b))
+    across = sum(_kernel(x, y).sum() for x in _blocks(a) for y in _blocks(b))
+    return float(within - 2 * across / (len(a) * len(b)))
 
 
-def _kernel(products: np.ndarray, dimensions: int) -> np.ndarray:
-    return (products / dimensions + 1) ** 3
+def _sum_within(rows: np.ndarray) -> float:
+    """Sums the kernel over all pairs of different rows; the matrix is symmetric."""
+    total = 0.0
+    for number, x in enumerate(_blocks(rows)):
+        square = _kernel(x, x)
+        total += square.sum() - np.trace(square)
+        rest = rows[(number + 1) * _BLOCK :]
+        total += 2 * sum(_kernel(x, y).sum() for y in _blocks(rest))
+    return float(total)
 
 
-def _kernel_sum(a: np.ndarray, b: np.ndarray) -> float:
-    parts = (a[i : i + _CHUNK] for i in range(0, len(a), _CHUNK))
-    return float(sum(_kernel(part @ b.T, a.shape[1]).sum() for part in parts))
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[i : i + _BLOCK] for i in range(0, len(rows), _BLOCK)]
+
+
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    products = np.asarray(x, np.float64) @ np.asarray(y, np.float64).T
+    products /= x.shape[1]
+    products += 1
+    # Two products in place of a general power, which takes ten times as long.
+    square = products * products
+    square *= products
+    return square

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.data.feed import stream_key, stream_lengths, stream_of
 from zoo.data.split import Arrays
 from zoo.errors import RecipeError
 from zoo.layers import augmentation as own_layers
@@ -30,7 +31,8 @@ def build_augmentation(
 ) -> Callable[[Batch], Batch] | None:
     """Builds the function that augments a batch, or None where there is nothing to do.
 
-    Every layer draws from counter-based seeds, so augmentation is resumed exactly. Where a layer
+    Every layer draws from counter-based seeds, so augmentation is resumed exactly; images of
+    another stream than the main one get draws of their own. Where a layer
     mixes examples, the integer labels become rows of shares, float32 (batch, classes).
 
     Args:
@@ -49,13 +51,14 @@ def build_augmentation(
 
     def augment(batch: Batch) -> Batch:
         batch = dict(batch)
-        flips = batch.pop(_FIRST_FLIP, None)
         for key in model.images:
+            stream = stream_of(key)
+            flips = batch.pop(_flip_key(stream), None)
             images = batch[key]
             label = model.labels.get(key, "")
             for layer, seeds in parts:
                 for seed in seeds:
-                    seed.restart()
+                    seed.restart(stream)
                 if layer is None:
                     images = _alternate(images, flips, model.step // steps_per_epoch)
                 elif isinstance(layer, _MIXERS):
@@ -70,13 +73,20 @@ def build_augmentation(
     return augment
 
 
-def further_arrays(recipe: Recipe, count: int) -> Arrays:
-    """Returns what augmentation needs to know of each of `count` examples."""
+def further_arrays(recipe: Recipe, arrays: Arrays) -> Arrays:
+    """Returns what augmentation needs to know of each example, stream by stream."""
     if all(part["name"] != ALTERNATING_FLIP for part in recipe.augmentation):
         return {}
     return {
-        _FIRST_FLIP: np.random.default_rng([recipe.seed, count]).integers(0, 2, count, np.int32)
+        _flip_key(stream): np.random.default_rng(
+            [recipe.seed, count, *stream_key(stream)]
+        ).integers(0, 2, count, np.int32)
+        for stream, count in stream_lengths(arrays).items()
     }
+
+
+def _flip_key(stream: str) -> str:
+    return f"{stream}/{_FIRST_FLIP}" if stream else _FIRST_FLIP
 
 
 def _build(

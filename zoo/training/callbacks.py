@@ -44,10 +44,7 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {key: float(value) for key, value in (logs or {}).items()}
-        broken = [key for key, value in values.items() if not math.isfinite(value)]
-        if broken:
-            what = f"{broken[0]} is {values[broken[0]]} in epoch {epoch + 1}"
-            raise ZooError(f"{what}; {kept(epoch)}")
+        self._require_finite(values, epoch)
         compiling = self.model.compile_seconds - self._compiled
         if compiling and self.params.get("verbose"):
             print(f"compiled in {compiling:.1f} s")
@@ -71,6 +68,31 @@ class Keeper(keras.callbacks.Callback):
         save_checkpoint(self.run.folder / CHECKPOINT, self.model, record)
         files.write_text(self.run.folder / "history.csv", history_csv(history))
 
+    def _require_finite(self, values: Mapping[str, float], epoch: int) -> None:
+        """Ends a training that has gone wrong before its state takes a good one's place.
+
+        Raises:
+            ZooError: for a loss, weight or other value that is not finite.
+        """
+        steps = self.model.broken_steps()
+        broken = [key for key, value in values.items() if not math.isfinite(value)]
+        if steps:
+            player = min(steps, key=lambda name: steps[name])
+            what = f"the loss of player {player} is not finite from step {steps[player]} on"
+        elif broken:
+            what = f"{broken[0]} is {values[broken[0]]}"
+        else:
+            worn = [player for player in self.model.players if not self._has_finite_weights(player)]
+            if not worn:
+                return
+            what = f"weights of player {worn[0]} are not finite after the last step"
+        last = f"; the last good checkpoint is {self.run.folder / CHECKPOINT}" if epoch else ""
+        raise ZooError(f"{what}, in epoch {epoch + 1}; {kept(epoch)}{last}")
+
+    def _has_finite_weights(self, player: str) -> bool:
+        variables = self.model.player_variables(player)
+        return all(bool(keras.ops.all(keras.ops.isfinite(variable))) for variable in variables)
+
 
 def kept(epochs: int) -> str:
     """Says what is left of a training that broke off."""
@@ -90,7 +112,8 @@ class SampleGrid(keras.callbacks.Callback):
 
         images = self.model.sample(self.count)
         if distribution.is_chief():
-            save_png(self.folder / f"epoch_{epoch + 1:03}.png", image_grid(images))
+            grid = image_grid(images, self.model.sample_columns)
+            save_png(self.folder / f"epoch_{epoch + 1:03}.png", grid)
 
 
 def history_csv(history: History) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from keras.config import floatx
 
+from zoo.training.broken import FirstBrokenSteps
 from zoo.training.noise import CounterSeed
 from zoo.training.optimizers import PlayerOptimizers
 from zoo.training.precision import set_precision
@@ -46,6 +47,7 @@ class MultiPlayerModel(Step, keras.Model):
         logged: Names of further values that `compute_losses` returns for the logs.
         published: Attributes of the networks that inference needs; functional ones.
         images: Keys of a batch that hold images.
+        sample_columns: Images in a row where samples are laid out; None leaves it open.
         labels: `{key of images: key of their labels}` where training may mix labels, see
             `compute_losses`.
 
@@ -57,9 +59,10 @@ class MultiPlayerModel(Step, keras.Model):
 
     players: ClassVar[dict[str, tuple[str, ...]]]
     rounds: tuple[tuple[str, ...], ...]
-    logged: ClassVar[tuple[str, ...]] = ()
-    published: ClassVar[tuple[str, ...]]
+    logged: tuple[str, ...] = ()
+    published: tuple[str, ...]
     images: ClassVar[tuple[str, ...]] = ("image",)
+    sample_columns: ClassVar[int | None] = None
     labels: ClassVar[dict[str, str]] = {}
 
     def __init__(
@@ -95,6 +98,7 @@ class MultiPlayerModel(Step, keras.Model):
         }
         names = [self._loss_name(player) for player in self.players]
         self._trackers = {n: keras.metrics.Mean(name=n) for n in [*names, *self.logged]}
+        self._broken = FirstBrokenSteps(list(self.players))
         self.built = True
 
     # What a method writes.
@@ -182,7 +186,17 @@ class MultiPlayerModel(Step, keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return list(self._trackers.values())
+        return [*self._trackers.values(), self._broken]
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        return {name: tracker.result() for name, tracker in self._trackers.items()}
+
+    def broken_steps(self) -> dict[str, int]:
+        """Returns the players with a loss that was not finite, and each one's first such step.
+
+        Steps are those of the run, counted from 1.
+        """
+        return self._broken.steps()
 
     def player_networks(self, player: str) -> list[keras.Model]:
         return [getattr(self, attribute) for attribute in self.players[player]]
@@ -222,7 +236,12 @@ class MultiPlayerModel(Step, keras.Model):
             self._trackers[self._loss_name(player)].update_state(loss, sample_weight=count)
         for name, value in logs.items():
             self._trackers[name].update_state(value, sample_weight=count)
-        return {p: losses[p] + self._penalties(p) if training else losses[p] for p in players}
+        if not training:
+            return losses
+        losses = {player: losses[player] + self._penalties(player) for player in players}
+        for player, loss in losses.items():
+            self._broken.update_state(player, loss, self.step + 1)
+        return losses
 
     def _loss_name(self, player: str) -> str:
         return "loss" if len(self.players) == 1 else f"{player}_loss"
@@ -271,6 +290,13 @@ class MultiPlayerModel(Step, keras.Model):
             assign_all(copy.weights, values_of(self._averages.get(attribute, network.weights)))
             copies[attribute] = copy
         return copies
+
+    def watch(self, examples: Batch) -> None:
+        """Keeps what `sample` shows of the data, for methods that turn images into others.
+
+        Args:
+            examples: Arrays as training has them: held-out ones where the recipe holds some out.
+        """
 
     @property
     def draws_samples(self) -> bool:

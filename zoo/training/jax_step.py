@@ -6,15 +6,16 @@ import contextlib
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import keras
 import numpy as np
 from jax import numpy as jnp
+from keras.config import floatx
 
-from zoo.data.feed import shuffled_batches
+from zoo.data.feed import gather, shuffled_batches
 from zoo.data.split import Arrays
 from zoo.training import distribution
 
@@ -74,6 +75,19 @@ class JaxStep:
         """The step as a counter: devices share one program, and its noise is drawn once for all."""
         return self.step.value
 
+    def input_gradient(  # type: ignore[misc]
+        self: MultiPlayerModel, function: Callable[[Any], Any], inputs: Any
+    ) -> Any:
+        """As in `TensorFlowStep`: gradients with respect to examples, statistics left alone."""
+        # What the function assigns ends with the inner scope.
+        known = [(v, v.value) for v in (*self.variables, *self.metrics_variables)]
+
+        def total(examples: Any) -> Any:
+            with keras.StatelessScope(known):
+                return jnp.sum(function(examples).astype(floatx()))
+
+        return jax.grad(total)(jnp.asarray(inputs, floatx()))
+
     @staticmethod
     def is_out_of_memory(error: Exception) -> bool:
         """Returns whether an error says that the device's memory is full."""
@@ -124,14 +138,17 @@ class JaxStep:
         batches = shuffled_batches(arrays, batch_size, seed, first_epoch, last_epoch)
         if not distribution.fits(arrays):
             self.steps_per_execution = 1
-            steps = itertools.chain.from_iterable(batches)
-            return (({key: value[step] for key, value in arrays.items()},) for step in steps)
+            return (
+                (gather(arrays, {stream: rows[step] for stream, rows in epoch.items()}),)
+                for epoch in batches
+                for step in range(_steps(epoch))
+            )
         self._examples = distribution.replicate(arrays)
         size = self.steps_per_execution
         return (
-            ({CHOSEN: _padded(epoch[start : start + size], size)},)
+            ({CHOSEN: {s: _padded(rows[start : start + size], size) for s, rows in epoch.items()}},)
             for epoch in batches
-            for start in range(0, len(epoch), size)
+            for start in range(0, _steps(epoch), size)
         )
 
     def make_train_function(self: MultiPlayerModel, force: bool = False) -> None:  # type: ignore[misc]
@@ -150,7 +167,8 @@ class JaxStep:
             if CHOSEN not in batch:
                 return by_batch(state, itertools.chain([first], iterator))
             arguments = (state, dict(self._examples), batch[CHOSEN])
-            shapes = (batch[CHOSEN].shape, *(value.shape for value in self._examples.values()))
+            arrays = (*batch[CHOSEN].values(), *self._examples.values())
+            shapes = tuple(value.shape for value in arrays)
             if shapes not in compiled:
                 began = time.perf_counter()
                 compiled[shapes] = many_steps.lower(*arguments).compile()
@@ -162,16 +180,19 @@ class JaxStep:
     def _many_steps(self: MultiPlayerModel) -> Any:  # type: ignore[misc]
         """Returns the jitted function of (state, examples, chosen) to (logs, state)."""
 
-        def run(state: State, examples: Data, chosen: Any) -> tuple[Any, State]:
+        def run(state: State, examples: Data, chosen: Data) -> tuple[Any, State]:
             def step(index: Any, state: State) -> State:
-                rows = jax.lax.dynamic_index_in_dim(chosen, index, axis=1, keepdims=False)
-                batch = {key: value[rows] for key, value in examples.items()}
-                return JaxStep.train_step(self, state, batch)[1]
+                rows = {
+                    stream: jax.lax.dynamic_index_in_dim(one, index, axis=1, keepdims=False)
+                    for stream, one in chosen.items()
+                }
+                return JaxStep.train_step(self, state, gather(examples, rows))[1]
 
-            if chosen.shape[1] == 1:
+            any_stream = next(iter(chosen.values()))
+            if any_stream.shape[1] == 1:
                 state = step(0, state)
             else:
-                state = jax.lax.fori_loop(0, jnp.sum(chosen[0] >= 0), step, state)
+                state = jax.lax.fori_loop(0, jnp.sum(any_stream[0] >= 0), step, state)
             with _scope(_variables(self, with_optimizer=True), state):
                 return self.get_metrics_result(), state
 
@@ -231,6 +252,11 @@ def _scope(groups: list[list[keras.Variable]], state: State) -> keras.StatelessS
 
 def _values(groups: list[list[keras.Variable]]) -> State:
     return tuple([variable.value for variable in group] for group in groups)
+
+
+def _steps(epoch: dict[str, np.ndarray]) -> int:
+    """Returns how many steps an epoch's indices are for."""
+    return len(next(iter(epoch.values())))
 
 
 def _padded(steps: np.ndarray, size: int) -> np.ndarray:

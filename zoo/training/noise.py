@@ -33,16 +33,23 @@ class CounterSeed(keras.random.SeedGenerator):
         self._seed = seed
         self._step = step
         self._draws = 0
+        self._stream = ""
 
-    def restart(self) -> None:
-        """Counts draws from the first again, for a seed that is kept from step to step."""
+    def restart(self, stream: str = "") -> None:
+        """Counts draws from the first again, for a seed that is kept from step to step.
+
+        Args:
+            stream: Whose draws follow. Those of two streams are unrelated.
+        """
         self._draws = 0
+        self._stream = f"/{stream}/" if stream else ""
 
     def next(self, ordered: bool = True) -> Any:
         """Returns the seed of this step's next draw: an integer tensor of shape (2,)."""
         draw = f"/{self._draws}" if self._draws else ""
         self._draws += 1
-        digest = hashlib.sha256(f"{self._seed}/{self.name}{draw}".encode()).digest()
+        what = f"{self._seed}/{self.name}{self._stream}{draw}"
+        digest = hashlib.sha256(what.encode()).digest()
         # Keras has no public name for the type its random functions take seeds in.
         dtype = keras.src.backend.random_seed_dtype()
         key = ops.convert_to_tensor(int.from_bytes(digest[:4], "little") & 0x7FFFFFFF, dtype=dtype)

@@ -15,6 +15,7 @@ import keras
 from zoo import data, files, registry, store
 from zoo.backend import import_backend
 from zoo.cards import Card
+from zoo.data.feed import epoch_length, first_images
 from zoo.errors import RecipeError, ZooError
 from zoo.pipelines import make_pipeline, pipeline_of
 from zoo.recipe import Recipe
@@ -104,9 +105,10 @@ def fit_run(
         distribution.data_parallel(recipe.batch_size, devices) as run.devices,
     ):
         train, validation = arrays or training_arrays(recipe)
-        steps = steps_per_epoch(recipe, len(train["image"]))
+        steps = steps_per_epoch(recipe, epoch_length(train))
         classes = len(data.labels(recipe.data))
-        model = build_model(recipe, train["image"], classes, steps)
+        model = build_model(recipe, first_images(train), classes, steps)
+        model.watch(validation or train)
         run.history = _take_up(run, model)
         grid = [SampleGrid(run.folder / "samples")] if model.draws_samples else []
         verbose = _verbosity(verbose) if chief else 0
@@ -137,10 +139,10 @@ def fit_model(
         callbacks: Further Keras callbacks.
         verbose: As for `keras.Model.fit`.
     """
-    recipe, done, count = run.recipe, len(run.history), len(train["image"])
+    recipe, done, count = run.recipe, len(run.history), epoch_length(train)
     if done >= epochs or is_over(run.history, recipe.early_stopping):
         return
-    examples = {**train, **further_arrays(recipe, count)}
+    examples = {**train, **further_arrays(recipe, train)}
     with model.graph_precision(recipe.precision):
         model.fit(
             model.training_feed(examples, recipe.batch_size, recipe.seed, done, epochs),
@@ -231,7 +233,21 @@ def _compare(record: Mapping[str, Any], run: Run) -> None:
 
 
 def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
-    """Returns the training and the validation arrays of a recipe."""
+    """Returns the training and the validation arrays of a recipe.
+
+    Raises:
+        RecipeError: when the data are not of the kind that the architecture learns from.
+        DataUnavailableError: when they are not prepared.
+    """
+    architecture = registry.architectures().get(recipe.architecture)
+    source = data.source(recipe.data.name)
+    if (architecture.task == "translation") != isinstance(source, data.Pair):
+        wanted, pairs = "one data set", ""
+        if architecture.task == "translation":
+            wanted, pairs = "a pair of domains", f"; there are {', '.join(data.PAIRS)}"
+        raise RecipeError(f"{architecture.name} learns from {wanted}, not {source.name}{pairs}")
+    if architecture.task == "classification" and not data.labels(recipe.data):
+        raise RecipeError(f"{architecture.name} learns from labels, and {source.name} has none")
     return data.training_examples(recipe.data)
 
 
@@ -289,9 +305,9 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     """Writes down what a run made; metrics are added when they are measured."""
     recipe = run.recipe
     architecture = registry.architectures().get(recipe.architecture)
-    dataset = data.get(recipe.data.name)
+    dataset = data.source(recipe.data.name)
     inputs, output = pipeline_of(architecture.task).describe(networks, data.labels(recipe.data))
-    count = len(training_arrays(recipe)[0]["image"])
+    count = epoch_length(training_arrays(recipe)[0])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}
     steps = count // recipe.batch_size * len(run.history)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.config import floatx
 
-from zoo.data.feed import shuffled_batches
+from zoo.data.feed import shuffled_batches, stream_lengths, stream_of
 from zoo.data.split import Arrays
 from zoo.training.fused_batch_norm import fuse_batch_norm
 
@@ -47,6 +48,32 @@ class TensorFlowStep:
             return step
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
         return step + replica * tf.constant(1 << 26, tf.int32)
+
+    def input_gradient(  # type: ignore[misc]
+        self: MultiPlayerModel, function: Callable[[Any], Any], inputs: Any
+    ) -> Any:
+        """Returns the gradients of a function of examples with respect to these.
+
+        It may be part of a loss. The networks' statistics stay what they were before.
+
+        Args:
+            function: Runs networks on the inputs; row i of its answer belongs to example i.
+            inputs: (batch, …), taken as float32 also where networks compute in bfloat16.
+
+        Returns:
+            float32 (batch, …): row i the gradient of the sum of all answers, which is that of
+            answer i where rows do not see each other, as they do under batch normalization.
+        """
+        statistics = self.spectator_variables(())
+        before = [tf.identity(variable.value) for variable in statistics]
+        inputs = tf.cast(inputs, floatx())
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            total = tf.reduce_sum(tf.cast(function(inputs), floatx()))
+        gradients = tape.gradient(total, inputs)
+        for variable, value in zip(statistics, before, strict=True):
+            variable.assign(value)
+        return gradients
 
     @staticmethod
     def is_out_of_memory(error: Exception) -> bool:
@@ -87,18 +114,22 @@ class TensorFlowStep:
     ) -> tf.data.Dataset:
         """Returns what `fit` takes for the epochs `first_epoch` up to, not including, `last_epoch`.
 
-        Batches are gathered and prefetched in the graph.
+        Batches of every stream are gathered and prefetched in the graph.
         """
 
-        def batches() -> Iterator[np.ndarray]:
+        def batches() -> Iterator[dict[str, np.ndarray]]:
             for epoch in shuffled_batches(arrays, batch_size, seed, first_epoch, last_epoch):
-                yield from epoch
+                for step in range(len(next(iter(epoch.values())))):
+                    yield {stream: rows[step] for stream, rows in epoch.items()}
 
-        signature = tf.TensorSpec((batch_size,), tf.int64)
+        streams = stream_lengths(arrays)
+        signature = {stream: tf.TensorSpec((batch_size,), tf.int64) for stream in streams}
         dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
         tensors = {key: tf.constant(value) for key, value in arrays.items()}
         return dataset.map(
-            lambda chosen: {key: tf.gather(value, chosen) for key, value in tensors.items()}
+            lambda chosen: {
+                key: tf.gather(value, chosen[stream_of(key)]) for key, value in tensors.items()
+            }
         ).prefetch(tf.data.AUTOTUNE)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from zoo.data.builders.common import given_folder
 from zoo.data.catalogue import get
 from zoo.errors import DataUnavailableError
 
@@ -64,7 +65,7 @@ class Cifar10Heldout(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
-        given = _given_folder(dl_manager)
+        given = given_folder(dl_manager)
         if given is not None and (given / "labels.npz").is_file():
             batches, official = read_sprites(given)
         else:
@@ -136,11 +137,3 @@ def _verify(what: str, records: np.ndarray, md5: str) -> None:
         raise DataUnavailableError(
             f"{what} of CIFAR-10 is not the published one (md5 {found}, not {md5}); get it again"
         )
-
-
-def _given_folder(dl_manager: Any) -> Path | None:
-    """Returns the folder that the user named, if any."""
-    try:
-        return Path(dl_manager.manual_dir)
-    except AssertionError:  # TFDS says so that there is none.
-        return None

@@ -3,8 +3,23 @@
 from zoo.recipe import DataSpec, Recipe
 from zoo.registry import Architecture, Method, register
 
+# Radford et al. 2016, section 4.
+_ADAM = {"name": "Adam", "learning_rate": 2e-4, "beta_1": 0.5}
+
 register(
     Method("gan", "zoo.models.gan.gan:GAN", "Generator against discriminator, in turns"),
+    Architecture(
+        name="gan",
+        task="generation",
+        family="gan",
+        paper="Goodfellow et al.: Generative adversarial nets, NeurIPS 2014",
+        networks={
+            "generator": "zoo.models.gan.dense:generator",
+            "discriminator": "zoo.models.gan.dense:discriminator",
+        },
+        method="gan",
+        summary="Generator and discriminator of dense layers",
+    ),
     Architecture(
         name="dcgan",
         task="generation",
@@ -18,15 +33,88 @@ register(
         method="gan",
         summary="Convolutional generator and discriminator",
     ),
+    Architecture(
+        name="cdcgan",
+        task="generation",
+        family="gan",
+        paper="Miyato, Koyama: cGANs with projection discriminator, ICLR 2018; Mirza, Osindero: "
+        "Conditional generative adversarial nets, 2014",
+        networks={
+            "generator": "zoo.models.gan.cdcgan:generator",
+            "discriminator": "zoo.models.gan.cdcgan:discriminator",
+        },
+        method="gan",
+        summary="Convolutional generator of a class on demand, judged by projection",
+    ),
+    Recipe(
+        name="gan.mnist",
+        architecture="gan",
+        data=DataSpec("mnist"),
+        network={
+            "latent_dim": 100,
+            "generator": {"units": [512, 512], "batch_norm": True},
+            "discriminator": {"dropout": 0.3},
+        },
+        method={"name": "gan", "loss": "non_saturating"},
+        optimizer=_ADAM,
+        ema={"generator": 0.999},
+        batch_size=128,
+        epochs=50,
+    ),
+    Recipe(
+        name="dcgan.mnist",
+        architecture="dcgan",
+        data=DataSpec("mnist"),
+        network={"latent_dim": 64, "generator": {"width": 64}},
+        # Stored for `zoo.linear_probe`: 0.6 MB.
+        method={"name": "gan", "publish_discriminator": True},
+        optimizer=_ADAM,
+        ema={"generator": 0.999},
+        batch_size=64,
+        epochs=15,
+        precision="onednn_bfloat16",
+    ),
     Recipe(
         name="dcgan.fashion_mnist",
         architecture="dcgan",
         data=DataSpec("fashion_mnist"),
         network={"latent_dim": 64},
         method={"name": "gan", "loss": "non_saturating"},
-        optimizer={"name": "Adam", "learning_rate": 2e-4, "beta_1": 0.5},
+        optimizer=_ADAM,
         ema={"generator": 0.999},
-        batch_size=128,
-        epochs=16,
+        batch_size=64,
+        epochs=20,
+        precision="onednn_bfloat16",
+    ),
+    Recipe(
+        name="dcgan.att_faces",
+        architecture="dcgan",
+        data=DataSpec("att_faces"),
+        network={"latent_dim": 64, "width": 32, "discriminator": {"batch_norm": False}},
+        # So few images a discriminator would learn by heart.
+        method={
+            "name": "gan",
+            "penalty": "r1",
+            "penalty_weight": 0.1,
+            "penalty_interval": 8,
+            "augment": "color,translation,cutout",
+        },
+        optimizer=_ADAM,
+        ema={"generator": 0.995},
+        batch_size=32,
+        epochs=600,
+        precision="onednn_bfloat16",
+    ),
+    Recipe(
+        name="cdcgan.fashion_mnist",
+        architecture="cdcgan",
+        data=DataSpec("fashion_mnist"),
+        network={"latent_dim": 64},
+        method={"name": "gan", "loss": "non_saturating"},
+        optimizer=_ADAM,
+        ema={"generator": 0.999},
+        batch_size=64,
+        epochs=20,
+        precision="onednn_bfloat16",
     ),
 )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
 
+from zoo.layers.minibatch_discrimination import MinibatchDiscrimination
+from zoo.layers.virtual_batch_norm import (
+    DropReference,
+    ReferenceBatch,
+    VirtualBatchNormalization,
+)
+
 # Weights from a normal distribution of deviation 0.02, LeakyReLU of slope 0.2 (section 4).
-_INITIALIZER = {"class_name": "RandomNormal", "config": {"stddev": 0.02}}
+INITIALIZER = {"class_name": "RandomNormal", "config": {"stddev": 0.02}}
 _SLOPE = 0.2
 # 4 is a multiple of the stride 2, so every output pixel sums equally many terms; the paper's 5
 # is not, which draws checkerboards (Odena et al. 2016).
@@ -16,7 +24,10 @@ _KERNEL = 4
 
 
 def generator(
-    input_shape: Sequence[int] = (28, 28, 1), latent_dim: int = 100, width: int = 128
+    input_shape: Sequence[int] = (28, 28, 1),
+    latent_dim: int = 100,
+    width: int = 128,
+    virtual_batch: int = 0,
 ) -> keras.Model:
     """Builds the generator: a projection, then transposed convolutions of stride 2.
 
@@ -24,55 +35,89 @@ def generator(
         input_shape: (height, width, channels) of the images to draw; sides divisible by 4.
         latent_dim: Length of a latent vector.
         width: Channels of the last hidden map; each smaller map has twice as many.
+        virtual_batch: Size of the fixed batch of virtual batch norm (Salimans et al. 2016), which
+            takes the place of batch norm; 0 for batch norm.
 
     Returns:
         A model from `latents` (batch, latent_dim), drawn from N(0, I), to images in [-1, 1].
     """
-    height, breadth, channels, doublings = _grid(input_shape)
     latents = keras.Input((latent_dim,), name="latents")
-    filters = width << (doublings - 1)
-    x = layers.Dense(height * breadth * filters, use_bias=False, kernel_initializer=_INITIALIZER)(
-        latents
-    )
-    x = layers.ReLU()(layers.BatchNormalization()(layers.Reshape((height, breadth, filters))(x)))
-    for step in reversed(range(doublings - 1)):
-        x = _conv(layers.Conv2DTranspose, width << step)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = _conv(layers.Conv2DTranspose, channels, use_bias=True)(x)
+    x = ReferenceBatch(virtual_batch)(latents) if virtual_batch else latents
+    x = draw(x, input_shape, width, virtual_batch)
+    if virtual_batch:
+        x = DropReference(virtual_batch)(x)
     return keras.Model(latents, layers.Activation("tanh", name="images")(x), name="generator")
 
 
-def discriminator(input_shape: Sequence[int] = (28, 28, 1), width: int = 64) -> keras.Model:
+def draw(
+    x: keras.KerasTensor, input_shape: Sequence[int], width: int, virtual_batch: int = 0
+) -> keras.KerasTensor:
+    """Grows vectors to maps of the images' shape, before the last activation."""
+    height, breadth, channels, doublings = _grid(input_shape)
+    filters = width << (doublings - 1)
+
+    def activated(x: keras.KerasTensor) -> keras.KerasTensor:
+        if virtual_batch:
+            return layers.ReLU()(VirtualBatchNormalization(virtual_batch)(x))
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    x = layers.Dense(height * breadth * filters, use_bias=False, kernel_initializer=INITIALIZER)(x)
+    x = activated(layers.Reshape((height, breadth, filters))(x))
+    for step in reversed(range(doublings - 1)):
+        x = activated(_conv(layers.Conv2DTranspose, width << step)(x))
+    return _conv(layers.Conv2DTranspose, channels, use_bias=True)(x)
+
+
+def discriminator(
+    input_shape: Sequence[int] = (28, 28, 1),
+    width: int = 64,
+    batch_norm: bool = True,
+    dropout: float = 0.0,
+    minibatch_kernels: int = 0,
+) -> keras.Model:
     """Builds the discriminator: convolutions of stride 2, no batch norm on the first.
 
     Args:
         input_shape: (height, width, channels) of the images; sides divisible by 4.
         width: Channels of the first map; each smaller map has twice as many.
+        batch_norm: Whether later maps have batch norm. A penalty on the gradient of each example
+            wants none, for with it examples see each other.
+        dropout: Share of the features dropped before the logit, in [0, 1).
+        minibatch_kernels: Kernels of minibatch discrimination on the features; 0 for none.
 
     Returns:
         A model from `images` in [-1, 1] to logits (batch, 1), positive for real. The layer
         `features` holds the flattened last map.
     """
-    doublings = _grid(input_shape)[-1]
     images = keras.Input(tuple(input_shape), name="images")
-    x = layers.LeakyReLU(_SLOPE)(_conv(layers.Conv2D, width, use_bias=True)(images))
-    for step in range(1, doublings):
-        x = _conv(layers.Conv2D, width << step)(x)
-        x = layers.LeakyReLU(_SLOPE)(layers.BatchNormalization()(x))
-    x = layers.Flatten(name="features")(x)
-    logits = layers.Dense(1, kernel_initializer=_INITIALIZER, name="logits")(x)
+    x = look(images, input_shape, width, batch_norm)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    if minibatch_kernels:
+        x = MinibatchDiscrimination(minibatch_kernels)(x)
+    logits = layers.Dense(1, kernel_initializer=INITIALIZER, name="logits")(x)
     return keras.Model(images, logits, name="discriminator")
 
 
-def _conv(layer: type, filters: int, use_bias: bool = False) -> keras.layers.Layer:
-    return layer(
-        filters,
-        _KERNEL,
-        strides=2,
-        padding="same",
-        use_bias=use_bias,
-        kernel_initializer=_INITIALIZER,
-    )
+def look(
+    images: keras.KerasTensor, input_shape: Sequence[int], width: int, batch_norm: bool
+) -> keras.KerasTensor:
+    """Shrinks images to the vectors of the layer `features`."""
+    # So small weights need batch norm to bring the maps back to size.
+    options = {} if batch_norm else {"use_bias": True, "kernel_initializer": "he_normal"}
+    x = _conv(layers.Conv2D, width, **{"use_bias": True, **options})(images)
+    x = layers.LeakyReLU(_SLOPE)(x)
+    for step in range(1, _grid(input_shape)[-1]):
+        x = _conv(layers.Conv2D, width << step, **options)(x)
+        if batch_norm:
+            x = layers.BatchNormalization()(x)
+        x = layers.LeakyReLU(_SLOPE)(x)
+    return layers.Flatten(name="features")(x)
+
+
+def _conv(layer: type, filters: int, **options: Any) -> keras.layers.Layer:
+    usual = {"use_bias": False, "kernel_initializer": INITIALIZER}
+    return layer(filters, _KERNEL, strides=2, padding="same", **{**usual, **options})
 
 
 def _grid(input_shape: Sequence[int]) -> tuple[int, int, int, int]:

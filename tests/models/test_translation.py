@@ -1,0 +1,272 @@
+"""Translation games against the papers: norms, pool, losses by hand, sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.steps import train_once, values
+from zoo import registry
+from zoo.data.feed import first_images
+from zoo.errors import RecipeError
+from zoo.layers.instance_norm import InstanceNormalization
+from zoo.layers.padding import ReflectionPadding
+from zoo.models.translation import cyclegan, discogan
+from zoo.models.translation.cyclegan import CycleGAN
+from zoo.models.translation.discogan import DiscoGAN
+from zoo.models.translation.game import TranslationGame
+from zoo.models.translation.pool import exchange
+from zoo.recipe import DataSpec, Recipe
+from zoo.training.build import build_model
+from zoo.training.run import training_arrays
+
+SHAPE = (8, 8, 1)
+
+
+def affine(scale: float, shift: float) -> keras.Model:
+    """A network of two weights: scale · images + shift."""
+    images = keras.Input(SHAPE, name="images")
+    layer = keras.layers.Conv2D(1, 1)
+    network = keras.Model(images, layer(images))
+    layer.set_weights([np.full((1, 1, 1, 1), scale, np.float32), np.array([shift], np.float32)])
+    return network
+
+
+NUMBERS = {"g_ab": (0.9, 0.1), "g_ba": (1.2, -0.2), "d_a": (0.5, 0.3), "d_b": (-0.7, 0.2)}
+
+
+def game(kind: type[TranslationGame], **options: Any) -> TranslationGame:
+    model = kind(**{name: affine(*pair) for name, pair in NUMBERS.items()}, **options)
+    model.compile({player: keras.optimizers.SGD(0.0) for player in model.players})
+    return model
+
+
+def batch(seed: int = 0, count: int = 4) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        key: rng.integers(0, 256, (count, *SHAPE), dtype=np.uint8) for key in ("a/image", "b/image")
+    }
+
+
+def by_hand(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All that the networks make of a batch, in NumPy."""
+
+    def network(name: str, x: np.ndarray) -> np.ndarray:
+        scale, shift = NUMBERS[name]
+        return scale * x + shift
+
+    a, b = (images[key] / 127.5 - 1.0 for key in ("a/image", "b/image"))
+    made_a, made_b = network("g_ba", b), network("g_ab", a)
+    return {
+        "a": a,
+        "b": b,
+        "back_a": network("g_ba", made_b),
+        "back_b": network("g_ab", made_a),
+        "same_a": network("g_ba", a),
+        "same_b": network("g_ab", b),
+        "real_a": network("d_a", a),
+        "real_b": network("d_b", b),
+        "fake_a": network("d_a", made_a),
+        "fake_b": network("d_b", made_b),
+        "made_a": made_a,
+        "made_b": made_b,
+    }
+
+
+def test_the_losses_of_cyclegan_are_the_papers() -> None:
+    images = batch()
+    x = by_hand(images)
+    adversarial = np.mean((x["fake_b"] - 1) ** 2) + np.mean((x["fake_a"] - 1) ** 2)
+    cycle = np.mean(np.abs(x["back_a"] - x["a"])) + np.mean(np.abs(x["back_b"] - x["b"]))
+    identity = np.mean(np.abs(x["same_a"] - x["a"])) + np.mean(np.abs(x["same_b"] - x["b"]))
+    judged = sum(
+        np.mean((x[f"real_{d}"] - 1) ** 2) + np.mean(x[f"fake_{d}"] ** 2) for d in ("a", "b")
+    )
+    logs = train_once(game(CycleGAN), images)
+    found = {name: float(value) for name, value in logs.items()}
+    assert found == pytest.approx(
+        {
+            "generators_loss": adversarial + 10 * cycle + 10 * 0.5 * identity,
+            "discriminators_loss": judged / 2,
+            "reconstruction_loss": cycle,
+            "identity_loss": identity,
+        },
+        rel=1e-5,
+    )
+
+
+def test_the_losses_of_discogan_are_the_papers() -> None:
+    images = batch()
+    x = by_hand(images)
+
+    def entropy(logits: np.ndarray, real: bool) -> float:
+        shares = 1 / (1 + np.exp(-logits))
+        return float(-np.mean(np.log(shares if real else 1 - shares)))
+
+    back = np.mean((x["back_a"] - x["a"]) ** 2) + np.mean((x["back_b"] - x["b"]) ** 2)
+    logs = train_once(game(DiscoGAN), images)
+    found = {name: float(value) for name, value in logs.items()}
+    assert found == pytest.approx(
+        {
+            "generators_loss": entropy(x["fake_a"], True) + entropy(x["fake_b"], True) + back,
+            "discriminators_loss": sum(
+                entropy(x[f"real_{d}"], True) + entropy(x[f"fake_{d}"], False) for d in ("a", "b")
+            ),
+            "reconstruction_loss": back,
+        },
+        rel=1e-5,
+    )
+
+
+def sequential(
+    pool: list[np.ndarray], size: int, images: Any, coins: Any, slots: Any
+) -> np.ndarray:
+    """The pool of the paper's code, image after image."""
+    shown = []
+    for image, coin, slot in zip(images, coins, slots, strict=True):
+        if len(pool) < size:
+            pool.append(image)
+            shown.append(image)
+        elif coin < 0.5:
+            place = int(slot * size)
+            shown.append(pool[place])
+            pool[place] = image
+        else:
+            shown.append(image)
+    return np.array(shown)
+
+
+@pytest.mark.parametrize(("size", "count"), [(5, 3), (4, 9), (50, 16)])
+def test_the_pool_is_that_of_a_loop_over_images(size: int, count: int) -> None:
+    rng = np.random.default_rng(0)
+    pool, filled = np.zeros((size, 2), np.float32), np.int32(0)
+    kept: list[np.ndarray] = []
+    for _ in range(6):
+        images = rng.normal(size=(count, 2)).astype(np.float32)
+        coins, slots = (rng.random(count, np.float32) for _ in range(2))
+        expected = sequential(kept, size, images, coins, slots)
+        answer = exchange(*map(keras.ops.convert_to_tensor, (pool, filled, images, coins, slots)))
+        shown, pool, filled = (keras.ops.convert_to_numpy(one) for one in answer)
+        np.testing.assert_array_equal(shown, expected)
+        np.testing.assert_array_equal(pool[: len(kept)], kept)
+        assert filled == len(kept)
+
+
+def test_the_discriminators_learn_from_the_pool_and_training_alone_fills_it() -> None:
+    model = game(CycleGAN, pool=6)
+    images, filled = batch(), model._pools["b"][1]
+    model.compute_losses(
+        {k: v.astype("float32") for k, v in images.items()}, ("discriminators",), False
+    )
+    assert int(filled.value) == 0
+    train_once(model, images)
+    assert int(filled.value) == 4
+    pool = keras.ops.convert_to_numpy(model._pools["b"][0].value)
+    np.testing.assert_allclose(pool[:4], by_hand(images)["made_b"], rtol=1e-5, atol=1e-6)
+    for seed in range(1, 5):
+        train_once(model, batch(seed))
+    known = [by_hand(batch(seed))["made_b"] for seed in range(5)]
+    pool = keras.ops.convert_to_numpy(model._pools["b"][0].value)
+    gaps = np.abs(pool[:, None] - np.concatenate(known)[None]).max(axis=(2, 3, 4))
+    assert (gaps.min(axis=1) < 1e-5).all()
+    ages = gaps.argmin(axis=1) // 4
+    assert len(set(ages.tolist())) > 1  # translations of several steps
+
+
+def test_instance_norm_is_keras_group_norm_of_single_channels_and_sees_no_batch_mates() -> None:
+    x = np.random.default_rng(0).normal(3, 2, (4, 6, 5, 7)).astype(np.float32)
+    ours = np.asarray(keras.ops.convert_to_numpy(InstanceNormalization()(x)))
+    keras_own = keras.layers.GroupNormalization(-1, epsilon=1e-5, center=False, scale=False)
+    np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(keras_own(x)), atol=2e-5)
+    alone = keras.ops.convert_to_numpy(InstanceNormalization()(x[2:3]))
+    np.testing.assert_allclose(alone, ours[2:3], atol=1e-6)
+    np.testing.assert_allclose(ours.mean(axis=(1, 2)), 0, atol=1e-5)
+
+
+def test_a_training_pass_of_a_generator_does_not_depend_on_batch_mates() -> None:
+    network = cyclegan.generator((16, 16, 1), width=4, blocks=1)
+    rows = np.random.default_rng(0).uniform(-1, 1, (6, 16, 16, 1)).astype(np.float32)
+    together = keras.ops.convert_to_numpy(network(rows, training=True))
+    alone = keras.ops.convert_to_numpy(network(rows[:2], training=True))
+    np.testing.assert_allclose(together[:2], alone, atol=1e-5)
+    for part in (network, cyclegan.discriminator((16, 16, 1), width=4)):
+        kinds = {type(layer) for layer in part.layers}
+        assert InstanceNormalization in kinds and keras.layers.BatchNormalization not in kinds
+        assert not part.non_trainable_variables
+
+
+def test_reflection_padding_is_numpys() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype(np.float32)
+    padded = keras.ops.convert_to_numpy(ReflectionPadding(3)(x))
+    np.testing.assert_array_equal(padded, np.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)], "reflect"))
+
+
+@pytest.mark.parametrize(("side", "patch"), [(28, 16), (32, 16), (128, 34), (256, 70)])
+def test_a_patch_has_the_size_that_is_stated(side: int, patch: int) -> None:
+    """The receptive field of one logit, from kernels and strides."""
+    network = cyclegan.discriminator((side, side, 3), width=2)
+    field = 1
+    for layer in reversed(network.layers):
+        if isinstance(layer, keras.layers.Conv2D):
+            field = (field - 1) * layer.strides[0] + layer.kernel_size[0]
+    assert field == patch
+
+
+def test_the_generator_of_six_blocks_has_the_papers_parameters() -> None:
+    """c7s1-64, d128, d256, 6 R256, u128, u64, c7s1-3, with kernels of 4 on the way up."""
+    convolutions = 49 * 3 * 64 + 9 * 64 * 128 + 9 * 128 * 256 + 12 * 9 * 256 * 256
+    up = 16 * 256 * 128 + 16 * 128 * 64 + 49 * 64 * 3 + 3
+    assert cyclegan.generator((128, 128, 3)).count_params() == convolutions + up
+
+
+@pytest.mark.parametrize("side", [28, 32, 64])
+def test_discogan_fits_its_sizes_and_every_pixel_sees_every_other(side: int) -> None:
+    network = discogan.generator((side, side, 1), width=4, latent_dim=8)
+    assert network.output_shape == (None, side, side, 1)
+    assert (None, 1, 1, 8) in [layer.output.shape for layer in network.layers]
+    assert discogan.discriminator((side, side, 1), width=4).output_shape == (None, 1)
+
+
+def test_sizes_that_do_not_fit_are_one_line() -> None:
+    with pytest.raises(ValueError, match="divisible by 4, of 16 pixels at least, got 30x28"):
+        cyclegan.generator((30, 28, 1))
+    with pytest.raises(ValueError, match="halve down to 4 to 8 pixels, such as 28, 32 or 64"):
+        discogan.generator((50, 50, 1))
+    with pytest.raises(ValueError, match="identity and pool must be 0 or more"):
+        game(CycleGAN, pool=-1)
+    with pytest.raises(ValueError, match="cycle must be 0 or more"):
+        game(DiscoGAN, cycle=-1.0)
+
+
+def test_a_pair_is_for_translation_and_a_data_set_for_the_others(sample_home: Any) -> None:
+    digits = Recipe("cyclegan.mnist", "cyclegan", DataSpec("mnist"))
+    with pytest.raises(RecipeError, match="learns from a pair of domains, not mnist; there are"):
+        training_arrays(digits)
+    both = Recipe("small_cnn.mnist_usps", "small_cnn", DataSpec("mnist_usps"))
+    with pytest.raises(RecipeError, match="small_cnn learns from one data set, not mnist_usps"):
+        training_arrays(both)
+    bare = Recipe("small_cnn.cmp_facades", "small_cnn", DataSpec("cmp_facades"))
+    with pytest.raises(RecipeError, match="learns from labels, and cmp_facades has none"):
+        training_arrays(bare)
+
+
+def test_samples_show_originals_above_their_translations(sample_home: Any) -> None:
+    recipe = registry.recipes().get("discogan.mnist_inverted")
+    recipe = recipe.override({"network.width": 4, "data.validation": 12})
+    train, held = training_arrays(recipe)
+    assert held is not None
+    model = build_model(recipe, first_images(train), 2, steps_per_epoch=2)
+    model.watch(held)
+    images = model.sample(64)
+    assert images.shape == (64, 28, 28, 1) and images.dtype == np.uint8
+    np.testing.assert_array_equal(images[:8], held["a/image"][:8])
+    np.testing.assert_array_equal(images[16:24], held["b/image"][:8])
+    np.testing.assert_array_equal(images[32:36], held["a/image"][8:])
+    translated = model.published_networks()["g_ab"](held["a/image"][:8] / 127.5 - 1.0)
+    pixels = (np.asarray(keras.ops.convert_to_numpy(translated)) + 1) * 127.5
+    np.testing.assert_allclose(images[8:16], pixels, atol=0.51)
+    before = values(model.variables)
+    assert all(map(np.array_equal, before, values(model.variables)))

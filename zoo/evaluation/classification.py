@@ -1,0 +1,123 @@
+"""How a classifier is measured, and what its answers cost."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import data, report
+from zoo.errors import InvalidInputError
+from zoo.evaluation.common import Evaluation, data_of, recorder
+from zoo.metrics import classification
+from zoo.metrics.corruptions import CORRUPTIONS, corrupt
+from zoo.pipelines import Classifier, Pipeline
+from zoo.recipe import DataSpec
+
+ERRORS_SHOWN = 25
+# Images in the batch whose time counts as throughput.
+BATCH = 32
+
+
+def measure_classifier(classifier: Classifier, source: str | None = None) -> Evaluation:
+    """Measures a classifier on the test splits of the data on its card, or of another set."""
+    spec = DataSpec(source) if source else data_of(classifier.card)
+    names = data.labels(spec)
+    if len(names) != len(classifier.labels):
+        raise InvalidInputError(
+            f"{classifier.card.name} tells {len(classifier.labels)} classes apart, "
+            f"{spec.name} has {len(names)}"
+        )
+    learned = classifier.card.data.get("sha256")
+    if not source and learned and learned != data.split_checksum(spec.name, "train"):
+        print(
+            f"zoo: {spec.name} has changed since {classifier.card.name} was trained; some of what "
+            "is for testing now may have been trained on",
+            file=sys.stderr,
+        )
+    split, *further = data.get(spec.name).tests
+    test = data.examples(spec, split)
+    images, labels = test["image"], test["label"]
+    scores = classifier.scores(images)
+    record = recorder(classifier.card, split, len(labels), source)
+    metrics = [
+        record("accuracy", classification.accuracy(scores, labels)),
+        record("nll", classification.negative_log_likelihood(scores, labels), "nats"),
+        record("ece", classification.expected_calibration_error(scores, labels), "15 bins"),
+    ]
+    for other in further:
+        more = data.examples(spec, other)
+        accuracy = classification.accuracy(classifier.scores(more["image"]), more["label"])
+        further_record = recorder(classifier.card, other, len(more["label"]), source)
+        metrics.append(further_record("accuracy", accuracy))
+    corrupted = {
+        kind: classification.accuracy(classifier.scores(corrupt(images, kind)), labels)
+        for kind in CORRUPTIONS
+    }
+    mean = float(np.mean(list(corrupted.values())))
+    metrics.append(record("corruption_accuracy", mean, f"mean of the {len(corrupted)} below"))
+    for kind, accuracy in corrupted.items():
+        note = f"severity 3: {CORRUPTIONS[kind].parameter}"
+        metrics.append(record(f"accuracy_{kind}", accuracy, note))
+    return Evaluation(tuple(metrics), _pictures(images, labels, scores, classifier.labels))
+
+
+def _pictures(
+    images: np.ndarray, labels: np.ndarray, scores: np.ndarray, names: list[str]
+) -> dict[str, bytes]:
+    matrix = classification.confusion_matrix(scores, labels)
+    pictures = {
+        "confusion.png": report.confusion_png(matrix, names),
+        "calibration.png": report.calibration_png(
+            *classification.calibration_curve(scores, labels)
+        ),
+    }
+    wrong = classification.confident_errors(scores, labels, ERRORS_SHOWN)
+    if len(wrong):
+        guesses = scores[wrong].argmax(axis=1)
+        captions = [
+            f"{names[label]}\n→ {names[guess]} {100 * row.max():.0f}%"
+            for label, guess, row in zip(labels[wrong], guesses, scores[wrong], strict=True)
+        ]
+        pictures["errors.png"] = report.captioned_png(images[wrong], captions)
+    return pictures
+
+
+def costs(pipeline: Pipeline) -> dict[str, Any]:
+    """Measures what an answer of a classifier costs on this machine.
+
+    Returns:
+        `flops` of one image, 2 for each multiply-add, where they can be counted; `latency_ms` of
+        one image and `images_per_second` in batches of 32, medians of repeated calls of the
+        function that serves; `device`, `processor`, and `threads`, how many run at
+        once. Empty for other pipelines.
+    """
+    if not isinstance(pipeline, Classifier):
+        return {}
+    from zoo.metrics.costs import flops, median_seconds
+    from zoo.training.engine import MultiPlayerModel
+
+    counted = flops(pipeline.networks["network"])
+    one, many = (np.zeros((size, *pipeline.input_shape), np.float32) for size in (1, BATCH))
+    return {
+        **({} if counted is None else {"flops": counted}),
+        "latency_ms": round(1000 * median_seconds(lambda: pipeline.run(one)), 3),
+        "images_per_second": round(BATCH / median_seconds(lambda: pipeline.run(many))),
+        "device": MultiPlayerModel.device(),
+        "processor": _processor(),
+        "threads": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    """Returns the name of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
