@@ -15,7 +15,7 @@ from benchmarks.measure import Row
 
 PARTS = ("startup", "inference", "training", "resnet", "requests")
 # These take long and are run only when they are named.
-LONG = ("transfer", "speedrun", "metrics", "dcgan")
+LONG = ("transfer", "speedrun", "metrics", "dcgan", "stability")
 
 
 def main() -> int:

@@ -6,12 +6,17 @@ generated images together, and noise of up to 0.05 added to the labels. Its imag
 side; here they are padded to 32 with black, so its generator begins at 4x4 in place of 8x8 and its
 discriminator ends there, and what it draws is cut to 28 again. Nothing else is changed.
 
+The recipe takes part three times: as it is, and where its players share images or a whole round.
+
 Each side trains in a process of its own for the same wall-clock time, building and tracing
-included, on all training images. Distances are measured when the clocks have stopped.
+included, on all training images. The recipe's rate falls over the run, so its steps must be known
+beforehand: those that fit into the time by the step's time in a trial, before the clock starts.
+Distances are measured when the clocks have stopped.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -26,10 +31,17 @@ import numpy as np
 from benchmarks.measure import Row
 
 RECIPE, BASELINE = "dcgan.fashion_mnist", "keras.io DCGAN"
+# The recipe's sides, by what the players share.
+SHARING = {
+    RECIPE: "nothing",
+    f"{RECIPE}, share=images": "images",
+    f"{RECIPE}, share=round": "round",
+}
 # The table has a column for each side.
 SIDE_BY_SIDE = True
 _MINUTES = 40.0
 _GENERATED = 10_000
+_TRIAL = 150
 _LATENT_DIM, _BATCH = 128, 32
 
 
@@ -39,31 +51,54 @@ def rows(quick: bool) -> list[Row]:
     from zoo import data
     from zoo.metrics.frechet import frechet_distance
 
-    minutes, count = (0.5, 500) if quick else (_MINUTES, _GENERATED)
+    minutes, count, trial = (0.5, 500, 20) if quick else (_MINUTES, _GENERATED, _TRIAL)
     judge = zoo.load(data.get("fashion_mnist").judge)
     real = judge.features(data.load("fashion_mnist", "test")["image"][:count])
     found = []
-    for side in (RECIPE, BASELINE):
-        with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / "images.npy"
-            command = [sys.executable, "-m", "benchmarks.dcgan", side, str(minutes), str(count)]
-            done = subprocess.run(
-                [*command, str(target)], stdout=subprocess.PIPE, text=True, check=True
-            )
-            said = json.loads(done.stdout.splitlines()[-1])
-            distance = frechet_distance(judge.features(np.load(target)), real)
+    for side in (*SHARING, BASELINE):
+        steps = 0
+        if side in SHARING:
+            tried = _run(side, minutes, trial, 0)[0]
+            left = 60 * minutes - tried["seconds_before"]
+            steps = max(trial, int(left / tried["mean_seconds"]))
+        said, images = _run(side, minutes, steps, count)
+        distance = frechet_distance(judge.features(images), real)
         network = judge.card.name.partition(".")[0]
+        step = 1000 * said["step_seconds"]
         found += [
             Row(f"FD-{network} after {minutes:g} min", side, distance, "", 0.0),
-            Row("a step of the recipe's batch", side, 1000 * said["step_seconds"], "ms", 0.0),
-            Row("training images", side, said["images_per_second"], "images/s", 0.0),
+            Row("a step of its own batch", side, step, "ms", 0.0),
+            Row("a step, by the image", side, step / said["batch"], "ms", 0.0),
             Row("steps", side, said["steps"], "", 0.0),
+            Row("minutes", side, said["minutes"], "min", 0.0),
         ]
     return found
 
 
-def train(side: str, minutes: float, count: int, target: Path) -> None:
-    """Trains a side for some minutes, writes images that it draws, and prints its speed."""
+def _run(side: str, minutes: float, steps: int, count: int) -> tuple[dict[str, float], np.ndarray]:
+    """Trains a side in a process of its own; returns what it says and its images."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "images.npy"
+        numbers = [str(number) for number in (minutes, steps, count)]
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.dcgan", side, *numbers, str(target)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout.splitlines()[-1]), np.load(target)
+
+
+def train(side: str, minutes: float, steps: int, count: int, target: Path) -> None:
+    """Trains a side, writes images that it draws, and prints how fast it was.
+
+    Args:
+        side: One of `SHARING`, or `BASELINE`.
+        minutes: How long at most.
+        steps: How many steps at most, over which the recipe's rate falls; 0 for no end.
+        count: Images to draw.
+        target: A file for them.
+    """
     from zoo.backend import import_backend
 
     import_backend("tensorflow")
@@ -78,35 +113,43 @@ def train(side: str, minutes: float, count: int, target: Path) -> None:
     class Clock(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             ends.append(time.perf_counter())
-            if ends[-1] - began > 60 * minutes:
+            if len(ends) == steps or ends[-1] - began > 60 * minutes:
                 self.model.stop_training = True
 
-    batch, draw = (_train_recipe if side == RECIPE else _train_baseline)(images, Clock())
-    np.save(
-        target,
-        np.concatenate([draw(start, min(count, start + 250)) for start in range(0, count, 250)]),
-    )
-    # The median leaves the first step out, which is traced, and the ends of epochs.
-    step = float(np.median(np.diff(ends)))
-    print(json.dumps({"steps": len(ends), "step_seconds": step, "images_per_second": batch / step}))
+    if side in SHARING:
+        batch, draw = _train_recipe(images, Clock(), SHARING[side], steps)
+    else:
+        batch, draw = _train_baseline(images, Clock())
+    parts = [draw(start, min(count, start + 250)) for start in range(0, count, 250)]
+    np.save(target, np.concatenate(parts) if parts else np.zeros((0, 28, 28, 1), np.uint8))
+    said = {
+        "batch": batch,
+        "steps": len(ends),
+        # The median leaves out the first step, which is traced, and the ends of epochs.
+        "step_seconds": float(np.median(np.diff(ends))),
+        "mean_seconds": float(np.mean(np.diff(ends))),
+        "seconds_before": ends[0] - began,
+        "minutes": (ends[-1] - began) / 60,
+    }
+    print(json.dumps(said))
 
 
 Draw = Callable[[int, int], np.ndarray]
 
 
-def _train_recipe(images: np.ndarray, clock: Any) -> tuple[int, Draw]:
+def _train_recipe(images: np.ndarray, clock: Any, share: str, steps: int) -> tuple[int, Draw]:
     from zoo import registry
     from zoo.latents import draw_latents, to_pixels
     from zoo.training.build import build_model
 
-    recipe = registry.recipes().get(RECIPE)
-    steps = len(images) // recipe.batch_size
-    model = build_model(recipe, images, 10, steps)
+    recipe = registry.recipes().get(RECIPE).override({"method.share": share})
+    # One epoch of so many steps is the run over which the rate falls.
+    model = build_model(dataclasses.replace(recipe, epochs=1), images, 10, steps)
     with model.graph_precision(recipe.precision):
         model.fit(
             model.training_feed({"image": images}, recipe.batch_size, recipe.seed, 0, 10_000),
             epochs=10_000,
-            steps_per_epoch=steps,
+            steps_per_epoch=len(images) // recipe.batch_size,
             shuffle=False,
             verbose=0,
             callbacks=[clock],
@@ -204,4 +247,4 @@ def _train_baseline(images: np.ndarray, clock: Any) -> tuple[int, Draw]:
 
 
 if __name__ == "__main__":
-    train(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    train(sys.argv[1], float(sys.argv[2]), *map(int, sys.argv[3:5]), Path(sys.argv[5]))

@@ -10,14 +10,12 @@ Each point is kept as it is done; the command given again goes on with the rest.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import logging
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -25,6 +23,7 @@ import numpy as np
 
 import zoo
 from benchmarks.measure import Row
+from benchmarks.points import read_points, write_points
 from zoo import data, files, paths, store
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import unfinished_runs
@@ -172,7 +171,7 @@ def few(label: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
 
 def measured(table: Path, wanted: Sequence[Point], pair: Pair) -> list[Point]:
     """Returns the wanted points: those in the table as they are, the others measured and added."""
-    done = {_key(point): point for point in read_points(table)}
+    done = {_key(point): point for point in read_points(table, Point)}
     for number, point in enumerate(wanted, 1):
         if _key(point) in done:
             continue
@@ -192,26 +191,6 @@ def measured(table: Path, wanted: Sequence[Point], pair: Pair) -> list[Point]:
 
 def _key(point: Point) -> Point:
     return dataclasses.replace(point, accuracy=0.0, seconds=0.0)
-
-
-def read_points(table: Path) -> list[Point]:
-    """Reads a table of points; there are none where there is no table."""
-    if not table.is_file():
-        return []
-    kinds = {"float": float, "int": int, "str": str}
-    fields = {field.name: kinds[str(field.type)] for field in dataclasses.fields(Point)}
-    lines = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
-    return [Point(**{name: kind(line[name]) for name, kind in fields.items()}) for line in lines]
-
-
-def write_points(table: Path, points: Iterable[Point]) -> None:
-    """Replaces a table of points; a kill leaves the old one or the new one."""
-    text = io.StringIO()
-    names = [field.name for field in dataclasses.fields(Point)]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(dataclasses.asdict(point) for point in points)
-    files.write_text(table, text.getvalue())
 
 
 def train_and_test(point: Point, pair: Pair) -> float:

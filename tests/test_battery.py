@@ -34,7 +34,7 @@ def small_recipe(architecture: str) -> Recipe:
     data = DataSpec("fashion_mnist")
     recipe = own[0] if own else Recipe(f"{architecture}.fashion_mnist", architecture, data)
     few = {"data.limit": 2 * BATCH, "data.validation": 0, "batch_size": BATCH, "epochs": 2}
-    return recipe.override({**few, **FEWER.get(architecture, {})})
+    return recipe.override({**few, "data.repeat": 1, **FEWER.get(architecture, {})})
 
 
 class Game:

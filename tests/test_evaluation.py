@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
 from zoo import data, evaluation, store
@@ -181,6 +182,29 @@ def test_another_data_set_with_as_many_classes_can_be_measured_on(
     digits = sample("mnist", "test")
     right = classifier.scores(digits["image"]).argmax(1) == digits["label"]
     assert accuracy["value"] == right.mean() == zoo.evaluate(NAME, data="mnist")[0].value
+
+
+def test_own_images_are_measured_with_classes_by_their_names(
+    classifier: Classifier, sample_home: Path, sample: Sample, tmp_path: Path
+) -> None:
+    clothes = sample("fashion_mnist", "test")
+    names = data.get("fashion_mnist").labels
+    folder = tmp_path / "clothes"
+    for number, (image, label) in enumerate(zip(*clothes.values(), strict=True)):
+        # A class's folder; in the order of folders they are not those of the classifier.
+        path = folder / "test" / names[label].replace("/", " ") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(path)
+        train = folder / "train" / path.parent.name / path.name
+        train.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - image[..., 0]).save(train)
+    labels = [name.replace("/", " ") for name in names]
+    assert labels != sorted(labels)
+    named = Classifier(make_card(output={"labels": labels}), classifier.networks)
+    found = evaluation.measure(named, str(folder)).metrics[0]
+    right = classifier.scores(clothes["image"]).argmax(1) == clothes["label"]
+    assert found.value == right.mean() and found.n == len(right)
+    assert found.command.endswith("--data clothes")
 
 
 def test_a_data_set_with_other_classes_is_refused(

@@ -11,15 +11,22 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import data, evaluation, store
+import zoo
+from zoo import data, evaluation, registry, store
 from zoo.cards import Card, Metric
-from zoo.errors import InvalidInputError
-from zoo.evaluation import generation
+from zoo.errors import InvalidInputError, RecipeError
+from zoo.evaluation import common, generation
 from zoo.evaluation.accuracy_score import classifier_accuracy_score, score_recipe
-from zoo.images import image_grid
+from zoo.evaluation.common import judge_of, require_judges
+from zoo.evaluation.spaces import ALIGNED, Space
+from zoo.metrics.alignment import comparisons
+from zoo.metrics.neighbours import nearest
+from zoo.metrics.smoothness import SMOOTH
 from zoo.models.mlp.mlp import mlp
 from zoo.pipelines import Generator
 from zoo.recipe import DataSpec, Recipe
+from zoo.runs import new_run
+from zoo.training.run import publish
 
 Sample = Callable[[str, str], dict[str, np.ndarray]]
 MEASURES = ("fd", "kid", "precision", "recall", "density", "coverage")
@@ -50,7 +57,7 @@ def make_card(name: str, **fields: Any) -> Card:
 
 @pytest.fixture
 def judged(sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small judge of fashion_mnist is stored, and few paths are walked."""
+    """A small judge of fashion_mnist is stored; few images are drawn and few paths walked."""
     keras.utils.set_random_seed(0)
     labels = list(data.get("fashion_mnist").labels)
     card = make_card(
@@ -64,6 +71,7 @@ def judged(sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = dataclasses.replace(data.get("fashion_mnist"), judge=f"{JUDGE}@1")
     monkeypatch.setattr("zoo.data.get", lambda name: known)
     monkeypatch.setattr(generation, "PATHS", 4)
+    monkeypatch.setattr(generation, "GENERATED", 512)
 
 
 class Replay(Generator):
@@ -72,6 +80,7 @@ class Replay(Generator):
     def __init__(self, images: np.ndarray, labels: np.ndarray | None = None) -> None:
         self.card, self.images, self.classes = make_card("replay.fashion_mnist"), images, labels
         self.labels = [] if labels is None else list(data.get("fashion_mnist").labels)
+        self.networks = {}
 
     def generate(
         self,
@@ -88,15 +97,10 @@ class Replay(Generator):
         chosen = [rows[one % len(rows)] for rows, one in zip(groups, seeds, strict=True)]
         return self.images[chosen]
 
-    def grid(self, n: int = 16, seed: Any = 0, columns: int | None = None) -> np.ndarray:
-        return image_grid(self.generate(n, seed), columns)
-
-    def interpolate(
-        self, from_seed: int, to_seed: int, steps: int = 8, **options: Any
-    ) -> np.ndarray:
-        start, end = self.generate(2, [from_seed, to_seed], **options).astype(float)
+    def interpolate(self, start: Any, end: Any, steps: int = 8, **options: Any) -> np.ndarray:
+        one, other = self.generate(2, [start, end], **options).astype(float)
         share = np.linspace(0, 1, steps)[:, None, None, None]
-        return ((1 - share) * start + share * end).astype(np.uint8)
+        return ((1 - share) * one + share * other).astype(np.uint8)
 
 
 def values(metrics: Sequence[Metric]) -> dict[str, float]:
@@ -110,15 +114,20 @@ def test_a_generator_that_repeats_training_images_scores_as_they_do(sample: Samp
     found = values(measured.metrics)
     for name in MEASURES:
         assert found[f"{name}_mlp"] == pytest.approx(found[f"{name}_mlp_floor"], rel=1e-9)
-    assert found["memorised_mlp"] == 1.0
+    assert found["memorised_mlp"] == found["nearer_train_mlp"] == 1.0
+    # 512 of 768 real images were trained on, by a judge that never learned.
+    assert found["nearer_train_mlp_floor"] == pytest.approx(2 / 3, abs=0.1)
     assert set(measured.pictures) == {"samples.png", "neighbours.png"}
     for metric in measured.metrics:
-        assert metric.note.startswith(
-            "pixels" if metric.name.startswith("jump") else "features of mlp.fashion_mnist@1"
-        )
+        of_paths = metric.name in ("jump", "jump_worst", "smooth_paths")
+        assert metric.note.startswith("pixels" if of_paths else "features of mlp.fashion_mnist@1")
         assert metric.command == "zoo evaluate replay.fashion_mnist"
-        expected = ("none", 4) if metric.name.startswith("jump") else ("test", 256)
+        # Distances are taken at equal n; copies are looked for among all that was generated.
+        many = metric.name in ("memorised_mlp", "nearer_train_mlp")
+        expected = ("none", 4) if of_paths else ("test", 512 if many else 256)
         assert (metric.split, metric.n) == expected
+        if metric.name[:3] in ("fd_", "kid") and metric.name.endswith("_floor"):
+            assert "256 train images, which it was trained on" in metric.note
 
 
 @pytest.mark.usefixtures("judged")
@@ -128,7 +137,26 @@ def test_a_generator_of_the_test_images_is_perfect_and_no_copier(sample: Sample)
     assert found["kid_mlp"] < found["kid_mlp_floor"]
     assert found["precision_mlp"] == found["recall_mlp"] == found["coverage_mlp"] == 1.0
     assert found["memorised_mlp"] == pytest.approx(0.05, abs=0.005)
+    assert found["nearer_train_mlp"] == 0.0
     assert 1 <= found["jump"] <= found["jump_worst"] <= generation.IMAGES_OF_A_PATH - 1
+    # Images that fade into each other change evenly.
+    assert found["jump_worst"] < SMOOTH and found["smooth_paths"] == 1.0
+
+
+def test_a_path_that_leaps_is_not_smooth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the paths fade; the others do so, too, but leap over half of the way in one step."""
+
+    class Leaping(Replay):
+        def interpolate(self, start: Any, end: Any, steps: int = 8, **options: Any) -> np.ndarray:
+            images = super().interpolate(start, end, 2 * steps, **options)
+            half = steps // 2
+            return images[::2] if start % 4 else np.concatenate([images[:half], images[-half:]])
+
+    monkeypatch.setattr(generation, "PATHS", 8)
+    monkeypatch.setattr(generation, "IMAGES_OF_A_PATH", 32)
+    leaping = Leaping(np.random.default_rng(0).integers(0, 256, (16, 9, 9, 1), dtype=np.uint8))
+    found = values(list(generation._smoothness(leaping)))
+    assert found["smooth_paths"] == 0.5 and found["jump_worst"] > SMOOTH > 1
 
 
 @pytest.mark.usefixtures("judged")
@@ -148,9 +176,10 @@ def test_the_test_labels_change_nothing(sample: Sample, monkeypatch: pytest.Monk
 
 def test_chunks_do_not_change_features(monkeypatch: pytest.MonkeyPatch, sample: Sample) -> None:
     images = sample("fashion_mnist", "test")["image"][:50]
-    space = generation.Space("pixels", "", generation._pixels, judged=False)
+    space = Space("pixels", "", common.flat_pixels, nearest, judged=True)
     whole = space.of(images)
-    monkeypatch.setattr(generation, "CHUNK", 7)
+    assert whole.shape == (50, 784) and whole.max() <= 1
+    monkeypatch.setattr(common, "CHUNK", 7)
     np.testing.assert_array_equal(space.of(images), whole)
     np.testing.assert_array_equal(space.of_generated(Replay(images), 50), whole)
 
@@ -160,6 +189,7 @@ def test_without_a_judge_pixels_tell_what_they_can(
 ) -> None:
     """Distances of distributions of pixels mean little, and none is given."""
     monkeypatch.setattr(generation, "PATHS", 4)
+    monkeypatch.setattr(generation, "GENERATED", 64)
     network = keras.Sequential(
         [keras.Input((8,)), keras.layers.Dense(784, "tanh"), keras.layers.Reshape((28, 28, 1))]
     )
@@ -168,9 +198,61 @@ def test_without_a_judge_pixels_tell_what_they_can(
     monkeypatch.setattr("zoo.data.get", lambda name: missing)
     metrics = evaluation.measure(Generator(card, {"generator": network})).metrics
     found = values(metrics)
-    assert set(found) == {"memorised_pixels", "jump", "jump_worst"}
+    copies = {"memorised_pixels", "nearer_train_pixels"}
+    assert set(found) == {*copies, "jump", "jump_worst", "smooth_paths"}
     assert found["memorised_pixels"] == 0.0
-    assert "missing.mnist@1, the judge of mnist, is not stored" in capsys.readouterr().err
+    noted = {metric.name: metric.note for metric in metrics}
+    # Of 64 held-out digits and 512 others.
+    assert "; 0.889 by chance, deviation 0." in noted["nearer_train_pixels"]
+    told = capsys.readouterr().err
+    assert "missing.mnist@1, the judge of mnist, is not stored" in told
+    assert "`zoo train missing.mnist` makes it" in told
+
+
+def test_altered_copies_do_not_pass_without_a_judge(
+    sample_home: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "PATHS", 4)
+    monkeypatch.setattr(generation, "GENERATED", 64)
+    known = dataclasses.replace(data.get("fashion_mnist"), judge=None)
+    monkeypatch.setattr("zoo.data.get", lambda name: known)
+    images = sample("fashion_mnist", "train")["image"][:64]
+    altered = (30 + 0.8 * np.roll(images, (2, -3), axis=(1, 2))[:, :, ::-1]).astype(np.uint8)
+    found = values(evaluation.measure(Replay(altered)).metrics)
+    assert found["memorised_pixels"] > 0.9 and found["nearer_train_pixels"] > 0.95
+
+
+def test_alignment_takes_as_many_images_as_time_allows() -> None:
+    space = Space("pixels", "", lambda images: images, nearest, judged=False)
+    assert space.most(10_000, 400, (64, 64, 1)) == 10_000
+    shape = (28, 28, 1)
+    few = space.most(10_000, 70_000, shape)
+    assert 100 < few < 1000
+    assert few * 70_000 * comparisons(shape) <= ALIGNED < (few + 1) * 70_000 * comparisons(shape)
+    assert dataclasses.replace(space, judged=True).most(10_000, 70_000, shape) == 10_000
+
+
+def test_without_its_judge_nothing_is_trained_or_stored(
+    sample_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = registry.recipes().get("dcgan.mnist")
+    require_judges(recipe)
+    run = new_run(recipe)
+    run.model = keras.Model()
+    missing = dataclasses.replace(data.get("mnist"), judge="missing.mnist@2")
+    monkeypatch.setattr("zoo.data.source", lambda name: missing)
+    told = r"measured by missing\.mnist@2, which is not stored; .*: `zoo train missing\.mnist`"
+    with pytest.raises(RecipeError, match=told):
+        zoo.train(recipe, verbose=0)
+    assert [path.name for path in run.folder.parent.iterdir()] == [run.folder.name]
+    with pytest.raises(RecipeError, match=told):
+        publish(run)
+    assert not (sample_home / "models").exists()
+    # A classifier has no judge; it may be one.
+    require_judges(registry.recipes().get("small_cnn.mnist"))
+    assert judge_of(None, "mnist") is None and capsys.readouterr().err == ""
+    judge = judge_of("small_cnn.mnist@1", "mnist")
+    assert judge is not None and judge.card.name == "small_cnn.mnist"
 
 
 def test_every_judge_is_a_version_of_a_classifier_of_its_data_set() -> None:
@@ -197,11 +279,25 @@ def test_a_conditional_generator_has_an_accuracy_score(
     sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zoo.report.captioned_png", lambda *drawn, **options: b"")
-    monkeypatch.setattr(generation, "score_recipe", quick_recipe)
     train = sample("fashion_mnist", "train")
-    last = evaluation.measure(Replay(train["image"], train["label"])).metrics[-1]
+    shown: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def score(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> tuple[float, int]:
+        shown.append((images, labels))
+        return {1: 0.80, 2: 0.82}[recipe.seed], 256
+
+    monkeypatch.setattr(generation, "classifier_accuracy_score", score)
+    replay = Replay(train["image"], train["label"])
+    last = evaluation.measure(replay).metrics[-1]
     assert (last.name, last.split, last.n) == ("classifier_accuracy_score", "test", 256)
-    assert last.value > 0.6 and last.note == "mlp, 4 epochs on 512 generated images"
+    assert last.value == pytest.approx(0.81)
+    # Of two values it is their difference by the root of 2.
+    assert last.note == (
+        "small_cnn, 5 epochs on 512 generated images; mean of 2 seeds, deviation 0.0141"
+    )
+    for images, labels in shown:
+        np.testing.assert_array_equal(labels, np.arange(512) % 10)
+        np.testing.assert_array_equal(images, replay.generate(512, 0, label=labels))
 
 
 def test_the_accuracy_score_of_real_images_is_that_of_a_classifier(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from zoo.errors import InvalidInputError
 from zoo.latents import draw_latents, draw_rows, slerp, to_pixels
 
 
@@ -74,6 +75,13 @@ def test_slerp_of_odd_vectors_stays_finite() -> None:
         assert np.isfinite(path).all()
         np.testing.assert_allclose(path[0], start, atol=1e-6)
         np.testing.assert_allclose(path[-1], end, atol=1e-6)
+
+
+def test_slerp_refuses_shapes_that_differ() -> None:
+    with pytest.raises(InvalidInputError, match=r"got shapes \(3,\) and \(4,\)"):
+        slerp(np.zeros(3), np.zeros(4), 5)
+    with pytest.raises(InvalidInputError, match=r"got shapes \(2, 3\) and \(2, 3\)"):
+        slerp(np.zeros((2, 3)), np.zeros((2, 3)), 5)
 
 
 def test_pixels_round_to_the_nearest_and_are_clipped() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import zoo
 from zoo.cards import Card
+from zoo.cli import main
 from zoo.errors import InvalidInputError
 from zoo.latents import slerp
 from zoo.models.cnn.resnet import resnet20
@@ -140,6 +141,15 @@ def test_a_grid_holds_the_images_row_by_row(painter: Generator) -> None:
     np.testing.assert_array_equal(grid[32:60, 2:30], painter.generate(1, seed=3)[0])
 
 
+def test_a_grid_takes_labels_and_has_a_column_for_each_class(chooser: Generator) -> None:
+    assert chooser.grid(6).shape == (2 * 18 + 2, 3 * 18 + 2, 1)
+    assert chooser.grid(2).shape == (18 + 2, 2 * 18 + 2, 1)
+    assert chooser.grid(4, label="dog").shape == (2 * 18 + 2, 2 * 18 + 2, 1)
+    drawn = chooser.generate(4, 7, "dog", truncation=0.5)
+    grid = chooser.grid(4, 7, 4, label="dog", truncation=0.5)
+    np.testing.assert_array_equal(grid[2:18, 20:36], drawn[1])
+
+
 def test_threads_get_the_same_images(painter: Generator) -> None:
     expected = painter.generate(24, seed=0)
     with ThreadPoolExecutor(8) as pool:
@@ -154,6 +164,21 @@ def test_a_path_begins_and_ends_at_its_seeds(painter: Generator) -> None:
     lengths = np.linalg.norm(painter.path(3, 9, 50), axis=1)
     ends = lengths[[0, -1]]
     assert lengths.min() >= ends.min() - 1e-4 and lengths.max() <= ends.max() + 1e-4
+
+
+def test_a_path_takes_latent_vectors_beside_seeds(painter: Generator, chooser: Generator) -> None:
+    start, end = painter.rows(2, [3, 9])
+    expected = painter.path(3, 9, 5)
+    cases: list[tuple[Any, Any]] = [(start, end), (3, end), (start.tolist(), 9)]
+    for ends in cases:
+        np.testing.assert_array_equal(painter.path(*ends, steps=5), expected)
+    np.testing.assert_array_equal(painter.interpolate(start, 9, 5), painter.run(expected))
+    dog, cat = chooser.rows(2, [3, 9], label=["dog", "cat"])
+    labelled = chooser.path(3, 9, 5, label=["dog", "cat"])
+    np.testing.assert_array_equal(chooser.path(dog, cat, 5), labelled)
+    np.testing.assert_array_equal(chooser.path(dog, cat, 5, label="1"), labelled)
+    both = chooser.path(dog[:8], cat[:8], 5, label=["dog", "cat"])
+    np.testing.assert_array_equal(both, labelled)
 
 
 def test_slerp_turns_at_an_even_pace() -> None:
@@ -234,8 +259,19 @@ def test_unknown_labels_are_refused(chooser: Generator, label: object, words: st
         chooser.generate(2, label=label)  # type: ignore[arg-type]
 
 
-def test_bad_walks_and_sums_are_refused(painter: Generator) -> None:
+def test_bad_walks_and_sums_are_refused(painter: Generator, chooser: Generator) -> None:
+    vector = np.zeros(64)
     for call, words in (
+        (lambda: painter.path(vector, np.zeros(32)), r"one shape, got \(64,\) and \(32,\)"),
+        (lambda: painter.path(0, np.zeros(32)), r"has shape \(64,\), got \(32,\)"),
+        (lambda: painter.path(0, vector[None]), r"has shape \(64,\), got \(1, 64\)"),
+        (lambda: painter.path(0, vector * np.nan), "holds finite numbers"),
+        (lambda: painter.path(0.5, 1), "seeds must be integers"),  # type: ignore[arg-type]
+        (lambda: painter.path(0, 1, 2.0), "steps must be an integer, got 2.0"),  # type: ignore[arg-type]
+        (lambda: painter.path(0, 1, 1), "steps must be 2 to 100000, got 1"),
+        (lambda: painter.walk([0, 1], 2.5), "steps must be an integer"),  # type: ignore[arg-type]
+        (lambda: chooser.path(0, np.zeros(8)), "without its label beside it needs a label"),
+        (lambda: chooser.path(0, np.zeros(9)), r"has shape \(8,\) or \(11,\), got \(9,\)"),
         (lambda: painter.generate(1, label="cat"), "draws no labels on demand, got 'cat'"),
         (lambda: painter.walk([1]), "at least 2 seeds"),
         (lambda: painter.walk([1, 2], steps=0), "steps must be 1 to"),
@@ -262,6 +298,22 @@ def test_bad_walks_and_sums_are_refused(painter: Generator) -> None:
 def test_bad_numbers_are_refused(painter: Generator, n: int, seed: int, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         painter.generate(n, seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--walk", "0", "3", "--seed", "1"], "--seed does nothing beside --walk"),
+        (["--plus", "1,2", "--seed", "0"], "--seed does nothing beside --plus and --minus"),
+        (["--plus", "1,2", "--minus", "3", "-n", "16"], "-n does nothing beside --plus"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", "dcgan.fashion_mnist", *options, "-o", "x.png"]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
 
 
 def test_loading_an_unknown_model_tells_near_names(tmp_path: Path) -> None:

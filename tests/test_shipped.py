@@ -14,10 +14,13 @@ import zoo
 from zoo import data, paths, registry, store
 from zoo.cards import Card
 from zoo.cli import main
-from zoo.evaluation.generation import NO_SPLIT
-from zoo.images import encode_png
+from zoo.errors import InvalidInputError
+from zoo.evaluation.generation import GENERATED, NO_SPLIT
+from zoo.evaluation.translation import SHOWN
+from zoo.images import encode_png, image_grid
 from zoo.pipelines import Classifier, Generator
-from zoo.recipe import Recipe
+from zoo.recipe import DataSpec, Recipe
+from zoo.translation import Translator
 
 # What each model promised to reach on the test split before it was trained.
 GOALS = {
@@ -29,10 +32,12 @@ GOALS = {
     "small_cnn.mnist": 0.996,
 }
 SHIPPED = store.names()
-CLASSIFIERS, GENERATORS = (
+CLASSIFIERS, GENERATORS, TRANSLATORS = (
     [name for name in SHIPPED if store.read_card(name).task == task]
-    for task in ("classification", "generation")
+    for task in ("classification", "generation", "translation")
 )
+# Of these n counts generated images, of which there may be more than real ones.
+OF_GENERATED = ("memorised_", "nearer_train_")
 
 Sample = Callable[[str, str], dict[str, np.ndarray]]
 
@@ -53,12 +58,16 @@ def test_every_claim_of_a_card_that_can_be_checked_here_holds(name: str) -> None
     recipe = Recipe.from_dict(card.recipe)
     assert recipe.architecture in registry.architectures()
     assert card.training["epochs"] == recipe.epochs
-    dataset = data.get(card.data["name"])
-    assert card.data["n"] == dataset.splits["train"] - recipe.data.validation
+    source = data.source(card.data["name"])
+    assert card.data["n"] == training_images(source, recipe.data)
     assert card.metrics
+    sets = source.sets if isinstance(source, data.Pair) else (source,)
+    largest = {split: max(one.splits[split] for one in sets) for split in sets[0].tests}
     for metric in card.metrics:
         if metric.split != NO_SPLIT:
-            assert metric.split in dataset.tests and metric.n <= dataset.splits[metric.split]
+            assert metric.split in largest
+            limit = GENERATED if metric.name.startswith(OF_GENERATED) else largest[metric.split]
+            assert 0 < metric.n <= limit
         # The first cards were made before commands named the version.
         assert metric.command in (f"zoo evaluate {name}", f"zoo evaluate {name}@{card.version}")
     first = next(iter(networks.values()))
@@ -68,6 +77,27 @@ def test_every_claim_of_a_card_that_can_be_checked_here_holds(name: str) -> None
     assert (folder / "README.md").read_text().startswith(f"# {card.name}, version {card.version}")
     rows = (folder / "history.csv").read_text().splitlines()
     assert len(rows) == recipe.epochs + 1
+    # A classifier names what it answers, a conditional generator what it may be asked for.
+    told = card.output.get("labels", card.input.get("labels"))
+    assert told is None or tuple(told) == data.labels(recipe.data)
+    assert told is not None or card.task != "classification"
+
+
+def training_images(source: data.DataSet | data.Pair, spec: DataSpec) -> int:
+    """Returns how many images an epoch passes over: those of the longest domain of a pair."""
+    sizes = [source.splits["train"]] if isinstance(source, data.DataSet) else []
+    for domain in source.domains.values() if isinstance(source, data.Pair) else ():
+        size = data.get(domain.dataset).splits["train"]
+        sizes.append(size if domain.half is None else (size + 1 - domain.half) // 2)
+    return max(min(size - spec.validation, spec.limit or size) for size in sizes)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("mnist", 59_000), ("mnist_usps", 59_000), ("mnist_inverted", 29_000)]
+)
+def test_training_images_are_counted_by_the_longest_domain(name: str, expected: int) -> None:
+    assert training_images(data.source(name), DataSpec(name, validation=1000)) == expected
+    assert training_images(data.source(name), DataSpec(name, limit=70)) == 70
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -97,6 +127,63 @@ def test_a_generator_draws_its_samples_again(name: str) -> None:
     for measure, value in distances.items():
         if measure.startswith(("fd_", "kid_")) and not measure.endswith("_floor"):
             assert value > distances[f"{measure}_floor"]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_conditional_generator_draws_what_it_is_asked_for(name: str) -> None:
+    generator = zoo.load(name)
+    assert isinstance(generator, Generator)
+    if not generator.labels:
+        with pytest.raises(InvalidInputError, match="draws no labels on demand"):
+            generator.generate(1, label=0)
+        return
+    judge = data.get(generator.card.data["name"]).judge
+    assert judge is not None
+    classifier = zoo.load(judge)
+    assert isinstance(classifier, Classifier) and generator.labels == classifier.labels
+    asked = np.arange(20 * len(generator.labels)) % len(generator.labels)
+    images = generator.generate(len(asked), seed=1000, label=asked.tolist())
+    assert np.mean(classifier.scores(images).argmax(1) == asked) > 0.7
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translator_translates_its_pictures_again(name: str) -> None:
+    """The originals are in the picture, above what was made of them."""
+    translator = zoo.load(name)
+    assert isinstance(translator, Translator)
+    picture = np.asarray(Image.open(store.find(name) / "translations.png"))
+    stored = cells(picture.reshape(*picture.shape[:2], -1), translator.input_shape, rows=4)
+    assert stored.shape[1] <= SHOWN
+    for number, direction in enumerate(translator.directions):
+        originals, translated = stored[2 * number : 2 * number + 2]
+        again = translator.translate(originals, direction)
+        # Another processor may round otherwise, and instance norm carries that on.
+        assert np.abs(translated.astype(int) - again.astype(int)).max() <= 2
+        accuracy = translator.card.metric(f"{direction}_accuracy")
+        if accuracy is not None:
+            assert accuracy.value > _value(translator.card, f"{direction}_untranslated_accuracy")
+
+
+def cells(grid: np.ndarray, shape: tuple[int, ...], rows: int, gap: int = 2) -> np.ndarray:
+    """Returns the images that `image_grid` laid out, (rows, columns, height, width, channels)."""
+    height, width = shape[:2]
+    columns = (grid.shape[1] - gap) // (width + gap)
+    assert grid.shape[0] == rows * (height + gap) + gap
+    return np.stack(
+        [
+            [
+                grid[top : top + height, left : left + width]
+                for left in range(gap, columns * (width + gap), width + gap)
+            ]
+            for top in range(gap, rows * (height + gap), height + gap)
+        ]
+    )
+
+
+def test_the_images_of_a_grid_are_found_again() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 5, 4, 3), dtype=np.uint8)
+    found = cells(image_grid(images, columns=3), (5, 4, 3), rows=4)
+    np.testing.assert_array_equal(found, images.reshape(4, 3, 5, 4, 3))
 
 
 def test_what_it_draws_is_clothes_of_every_kind() -> None:

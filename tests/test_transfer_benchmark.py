@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import transfer
+from benchmarks.points import read_points
 from benchmarks.transfer import Pair, Point
 from zoo.recipe import DataSpec
 
@@ -50,12 +51,12 @@ def test_finished_points_are_not_measured_again(
     monkeypatch.setattr(transfer, "train_and_test", train)
     with pytest.raises(KeyboardInterrupt):
         transfer.measured(table, wanted, PAIR)
-    kept = transfer.read_points(table)
+    kept = read_points(table, Point)
     assert [one.accuracy for one in kept] == [0.501, 0.502, 0.503, 0.504, 0.505]
     monkeypatch.setattr(transfer, "train_and_test", lambda one, pair: 0.25)
     points = transfer.measured(table, wanted, PAIR)
     assert points[:5] == kept and {one.accuracy for one in points[5:]} == {0.25}
-    assert transfer.read_points(table) == points
+    assert read_points(table, Point) == points
 
 
 def test_the_table_has_means_and_sample_deviations_in_percent() -> None:

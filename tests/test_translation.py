@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,14 +12,15 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import data, registry
+from zoo import data, registry, store
 from zoo.cli import main
 from zoo.cli.serve import _served
 from zoo.errors import InvalidInputError
 from zoo.evaluation import measure
-from zoo.evaluation.translation import _judge
+from zoo.evaluation.common import judge_of
+from zoo.models.mlp.mlp import mlp
 from zoo.models.translation.cyclegan import generator
-from zoo.pipelines import make_pipeline, pipeline_of
+from zoo.pipelines import Classifier, make_pipeline, pipeline_of
 from zoo.report import card_readme
 from zoo.translation import Translator
 
@@ -37,7 +39,19 @@ FEW = {
 
 @pytest.fixture(scope="module")
 def home(shared_sample_home: Path) -> Path:
-    """A home in which a translator was trained, a little."""
+    """A home in which a translator was trained, a little; what judges it is there."""
+    if "small_cnn.usps" not in store.names():
+        judge = mlp(units=(8,))
+        card = dataclasses.replace(
+            zoo.card("small_cnn.mnist"),
+            name="small_cnn.usps",
+            family="mlp",
+            metrics=(),
+            parameters={"network": judge.count_params()},
+            training={},
+            costs={},
+        )
+        store.save(card, {"network": judge})
     zoo.train(registry.recipes().get(NAME).override(FEW), verbose=0)
     return shared_sample_home
 
@@ -106,21 +120,31 @@ def test_what_is_measured(home: Path, translator: Translator) -> None:
     assert metric.value == pytest.approx(np.mean(np.abs(back - test["a/image"])))
     assert metric.n == len(test["a/image"]) and metric.split == "test"
     assert errors["usps_to_mnist_reconstruction"].n == len(test["b/image"])
+    judge = zoo.load("small_cnn.usps@1")
+    assert isinstance(judge, Classifier)
+    for name, images, labels in (
+        ("mnist_to_usps_accuracy", there, test["a/label"]),
+        ("mnist_to_usps_untranslated_accuracy", test["a/image"], test["a/label"]),
+        ("real_usps_accuracy", test["b/image"], test["b/label"]),
+    ):
+        assert errors[name].value == np.mean(judge.scores(images).argmax(1) == labels)
+        assert (errors[name].n, errors[name].note) == (len(labels), "labels by small_cnn.usps@1")
+    # Nobody paired these digits.
+    assert not [name for name in errors if name.endswith(("_pairs", "_difference"))]
     assert found.pictures["translations.png"].startswith(b"\x89PNG")
     stored = {metric.name: metric.value for metric in translator.card.metrics}
     assert stored == pytest.approx({name: m.value for name, m in errors.items()})
     assert "translations.png" in translator.card.sha256
 
 
-def exact(name: str, inverts: bool) -> Translator:
+def exact(name: str, inverts: bool, shape: tuple[int, ...] = (28, 28, 1)) -> Translator:
     """A translator that leaves an image alone or gives its negative."""
     card = zoo.card(NAME)
     networks = {}
     for way in ("g_ab", "g_ba"):
-        images = keras.Input((28, 28, 1), name="images")
-        layer = keras.layers.Conv2D(1, 1, use_bias=False)
-        networks[way] = keras.Model(images, layer(images))
-        layer.set_weights([np.full((1, 1, 1, 1), -1.0 if inverts else 1.0, np.float32)])
+        images = keras.Input(shape, name="images")
+        scaled = keras.layers.Rescaling(-1.0 if inverts else 1.0)(images)
+        networks[way] = keras.Model(images, scaled)
     described = Translator.describe(
         networks, [d.name for d in data.PAIRS.get(name).domains.values()]
     )
@@ -148,7 +172,7 @@ def test_pairs_and_labels_of_a_planted_pair(home: Path, monkeypatch: pytest.Monk
     from zoo.data.domains import turn, turn_back
     from zoo.evaluation import translation
 
-    monkeypatch.setattr(translation, "_judge", lambda name: Judge() if name else None)
+    monkeypatch.setattr(translation, "judge_of", lambda name, images: Judge() if name else None)
     made = exact("mnist_inverted", inverts=True)
     inverting = {m.name: m.value for m in measure(made).metrics}
     monkeypatch.setattr(
@@ -163,10 +187,54 @@ def test_pairs_and_labels_of_a_planted_pair(home: Path, monkeypatch: pytest.Monk
         assert true[f"{way}_pairs"] == 1.0 and true[f"{way}_accuracy"] == 1.0
         assert true[f"{way}_reconstruction"] == 0.0 and true[f"real_{domain}_accuracy"] == 1.0
         assert inverting[f"{way}_pairs"] < 0.3 and inverting[f"{way}_accuracy"] < 0.5
+        # The original does as badly as it would unseen, whatever the translator makes of it.
+        untranslated = true[f"{way}_untranslated_accuracy"]
+        assert untranslated == inverting[f"{way}_untranslated_accuracy"] < 0.5
+        assert true[f"{way}_difference"] == 0.0 < inverting[f"{way}_difference"]
+        far = true[f"{way}_untranslated_difference"]
+        assert far == inverting[f"{way}_untranslated_difference"] > 100
 
 
-def test_without_a_stored_judge_its_numbers_are_left_out(home: Path) -> None:
-    assert _judge(None) is None and _judge("nobody.nothing@1") is None
+def test_a_translator_that_changes_nothing_gains_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reconstructs perfectly, and its distance to the mates is that of the originals."""
+    test = data.load_pair("facades", "test")
+    photos, maps = test["a/image"], test["b/image"]
+    made = exact("facades", inverts=False, shape=photos.shape[1:])
+    same = {m.name: m for m in measure(made).metrics}
+    apart = np.mean([abs(int(p) - int(q)) for p, q in zip(photos.flat, maps.flat, strict=True)])
+    for way in ("photo_to_map", "map_to_photo"):
+        assert same[f"{way}_reconstruction"].value == 0.0
+        for name in ("difference", "untranslated_difference"):
+            assert same[f"{way}_{name}"].value == pytest.approx(apart)
+            assert same[f"{way}_{name}"].n == len(photos)
+    mates = {photo.tobytes(): plan for photo, plan in zip(photos, maps, strict=True)}
+    mates |= {plan.tobytes(): photo for photo, plan in zip(photos, maps, strict=True)}
+    monkeypatch.setattr(
+        made,
+        "run",
+        lambda rows, way: np.stack([mates[np.ascontiguousarray(row).tobytes()] for row in rows]),
+    )
+    true = {m.name: m.value for m in measure(made).metrics}
+    for way in ("photo_to_map", "map_to_photo"):
+        assert true[f"{way}_difference"] == 0.0 and true[f"{way}_pairs"] == 1.0
+        assert true[f"{way}_untranslated_difference"] == pytest.approx(apart)
+    assert set(true) == {
+        f"{way}_{name}"
+        for way in ("photo_to_map", "map_to_photo")
+        for name in ("difference", "untranslated_difference", "pairs", "reconstruction")
+    }
+
+
+def test_without_a_stored_judge_its_numbers_are_left_out_with_a_line(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge_of(None, "maps") is None and capsys.readouterr().err == ""
+    assert judge_of("nobody.nothing@1", "digits") is None
+    told = capsys.readouterr().err
+    assert "nobody.nothing@1, the judge of digits, is not stored" in told
+    assert told.count("\n") == 1 and "`zoo train nobody.nothing` makes it" in told
 
 
 def test_the_command_line_translates_files(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +114,7 @@ def evaluate(name: str | Path, data: str | None = None) -> tuple[Metric, ...]:
 def train(
     recipe: str | Recipe,
     *,
-    data: str | Path | None = None,
+    data: str | Path | Sequence[str | Path] | None = None,
     from_model: str | None = None,
     transfer: str | None = None,
     resume: bool = False,
@@ -128,7 +128,8 @@ def train(
     Args:
         recipe: The name of a registered recipe, or a recipe; with `data` also an architecture.
         data: Images to train on in place of the recipe's: a prepared data set, a folder of class
-            folders, a CSV, an npz; `zoo.data.own.prepare` says more of them.
+            folders, a CSV, an npz; for a translation two folders of images. `zoo.data.own.prepare`
+            says more of them.
         from_model: A stored model of the same architecture to begin from.
         transfer: With it, what is taken and learns on: `scratch`, `freeze`, `finetune`, which is
             the default, or `hybrid:STAGE`; `zoo.transfer.transferred` says more of them.

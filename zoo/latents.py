@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.errors import InvalidInputError
+
 
 def draw_latents(
     seeds: Sequence[int], latent_dim: int, truncation: float | None = None
@@ -77,7 +79,14 @@ def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
 
     Returns:
         float32 (steps, latent_dim).
+
+    Raises:
+        InvalidInputError: for vectors of different shapes, or arrays that are none.
     """
+    if start.ndim != 1 or start.shape != end.shape:
+        raise InvalidInputError(
+            f"a path needs two vectors of one length, got shapes {start.shape} and {end.shape}"
+        )
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     # A vector of length 0 has no direction; its zeros serve as one.
     unit_start, unit_end = start / (lengths[0] or 1.0), end / (lengths[1] or 1.0)

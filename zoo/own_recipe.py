@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from zoo import data, registry
 from zoo.data.own import SIZE, resolve, say
+from zoo.data.own_pair import pair_source
+from zoo.data.pairs import PAIR
 from zoo.errors import InvalidInputError, RecipeError
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import recipe_of
@@ -21,16 +24,22 @@ LEAST_TO_VALIDATE = 40
 LEAST_OF_A_CLASS = 5
 STEPS = 600
 BATCH_SIZE = 64
+# Of domains none is held out but for the sample pictures; they are learned in so many steps.
+SHOWN = 16
+PAIR_STEPS = 5000
+
+Images = str | Path | Sequence[str | Path]
 
 
 def recipe_on(
-    base: str | Recipe, source: str | Path, size: int | None = None, skip_bad: bool = False
+    base: str | Recipe, source: Images, size: int | None = None, skip_bad: bool = False
 ) -> Recipe:
     """Returns the recipe that trains an architecture or another recipe on a source of images.
 
     Args:
         base: An architecture, a recipe, or its name.
-        source: As `zoo.data.own.resolve` takes it; it is prepared where that is needed.
+        source: As `zoo.data.own.resolve` takes it, for a translation a pair of domains: its name,
+            or two folders of images. It is prepared where that is needed.
         size: Height and width that images of a new source are resized to; by default those that
             the architecture's recipes train on.
         skip_bad: Leave out, and list, what cannot be used of the source.
@@ -38,16 +47,19 @@ def recipe_on(
     Raises:
         UnknownModelError: for a name that is neither.
         InvalidInputError, DataUnavailableError: as `resolve`.
-        RecipeError: for a translation, or a pair of domains.
+        RecipeError: for a translation without a pair of domains, and a pair for anything else.
     """
+    if not isinstance(source, str | Path):
+        source = source[0] if len(source) == 1 else pair_source(source)
     if isinstance(base, str) and base in registry.recipes():
         base = registry.recipes().get(base)
     named = base.architecture if isinstance(base, Recipe) else base
     task = registry.architectures().get(named).task
-    if task == "translation" or str(source) in data.PAIRS:
+    pair = str(source).startswith(PAIR) or str(source) in data.PAIRS
+    if pair != (task == "translation"):
         raise RecipeError(
-            "pairs of domains are for translation, and it learns from nothing else: train one of "
-            "the recipes that `zoo list --task translation` shows"
+            "pairs of domains are for translation, and it learns from nothing else: name two "
+            "folders of images, or train a recipe that `zoo list --task translation` shows"
         )
     if isinstance(base, Recipe):
         dataset = resolve(source, size or input_size(base.architecture, base), skip_bad)
@@ -62,7 +74,7 @@ def recipe_on(
 
 def recipe_to_train(
     base: str | Recipe,
-    source: str | Path | None = None,
+    source: Images | None = None,
     parent: str | None = None,
     policy: str | None = None,
     *,
@@ -99,25 +111,31 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
     """Returns a recipe for a prepared data set, with what suits a small one where nothing is said.
 
     Args:
-        architecture: An architecture for classification, unless there is a base.
-        dataset: Name of a prepared data set.
+        architecture: An architecture for classification, unless there is a base or a pair.
+        dataset: Name of a prepared data set or, for a translation, of a pair of domains.
         base: A recipe whose settings are kept, all but the data. Its batch is kept to a quarter
             of the examples.
 
     Raises:
         RecipeError: for an architecture whose training needs more than labelled images.
     """
+    pair = dataset in data.PAIRS
     count, fewest = _counts(dataset)
-    spared = count >= LEAST_TO_VALIDATE and fewest >= LEAST_OF_A_CLASS
-    validation = round(VALIDATION * count) if spared else 0
-    largest = max(1, (count - validation) // 4)
+    # Each domain has its own share of a batch and of what is held out.
+    own = fewest if pair else count
+    spared = own >= LEAST_TO_VALIDATE and fewest >= LEAST_OF_A_CLASS
+    validation = round(VALIDATION * own) if spared else 0
+    validation = min(validation, SHOWN) if pair else validation
+    largest = max(1, (own - validation) // 4)
     spec = DataSpec(dataset, validation=validation)
     name = f"{architecture}.{dataset}"
+    if base is None and pair:
+        base = _for_domains(architecture, count - validation, largest)
     if base is not None:
         suffix = base.name.removeprefix(f"{base.architecture}.{base.data.name}")
         batch_size = min(base.batch_size, largest)
         if batch_size < base.batch_size:
-            say(f"batch_size is {batch_size}, not {base.batch_size}, for {count} images")
+            say(f"batch_size is {batch_size}, not {base.batch_size}, for {own} images")
         return dataclasses.replace(base, name=name + suffix, data=spec, batch_size=batch_size)
     chosen = registry.architectures().get(architecture)
     if chosen.task != "classification":
@@ -142,18 +160,48 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
     )
 
 
+def _for_domains(architecture: str, count: int, largest_batch: int) -> Recipe:
+    """Returns a translation's recipe for the largest images, fit for so many of one's own.
+
+    Networks and losses are the architecture's own, but as wide as the recipe's.
+    """
+    base = max(_recipes_of(architecture), key=_size)
+    steps = count // min(base.batch_size, largest_batch)
+    return dataclasses.replace(
+        base,
+        network={key: value for key, value in base.network.items() if key == "width"},
+        method=registry.architectures().get(architecture).default_method,
+        epochs=max(10, math.ceil(PAIR_STEPS / steps)),
+    )
+
+
 def input_size(architecture: str, base: Recipe | None = None) -> int:
     """Returns the height of the images that a recipe, or an architecture's recipes, train on.
 
     Of several it is the largest; where there are none, 64.
     """
+    return max(map(_size, [base] if base else _recipes_of(architecture)), default=SIZE)
+
+
+def _recipes_of(architecture: str) -> list[Recipe]:
     recipes = [registry.recipes().get(name) for name in registry.recipes()]
-    chosen = [base] if base else [one for one in recipes if one.architecture == architecture]
-    return max((data.get(one.data.name).shape[0] for one in chosen), default=SIZE)
+    return [one for one in recipes if one.architecture == architecture]
+
+
+def _size(recipe: Recipe) -> int:
+    """Returns the height of the images that a recipe trains on."""
+    return data.get(data.sets_of(recipe.data.name)[0]).shape[0]
 
 
 def _counts(dataset: str) -> tuple[int, int]:
-    """Returns the number of training examples, and that of the class with the fewest."""
+    """Returns the number of training examples, and that of the class with the fewest.
+
+    Of a pair of domains they are those of the larger and of the smaller one.
+    """
+    if dataset in data.PAIRS:
+        pair = data.load_pair(dataset, "train")
+        counts = [len(images) for key, images in pair.items() if key.endswith("/image")]
+        return max(counts), min(counts)
     train = data.load(dataset, "train")
     if "label" not in train:
         return len(train["image"]), len(train["image"])

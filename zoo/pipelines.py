@@ -213,14 +213,11 @@ class Generator(Pipeline):
                 that are unknown or not n or that the generator does not have, or a truncation that
                 is too small.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer):
-            raise InvalidInputError(f"n must be an integer, got {n!r}")
-        if not 1 <= n <= self.max_images:
-            raise InvalidInputError(f"n must be 1 to {self.max_images}, got {n}")
+        _require_whole("n", n, 1, self.max_images)
         seeds = [seed + i for i in range(n)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != n:
             raise InvalidInputError(f"expected {n} seeds, got {len(seeds)}")
-        if any(isinstance(s, bool) or not isinstance(s, int | np.integer) for s in seeds):
+        if not all(_is_whole(s) for s in seeds):
             raise InvalidInputError(f"seeds must be integers, got {seed!r}")
         if min(seeds) < 0 or max(seeds) >= 2**63:
             raise InvalidInputError(f"seeds must be 0 to 2^63 - 1, got {seed!r}")
@@ -259,8 +256,7 @@ class Generator(Pipeline):
                 return int(label)
             near = did_you_mean(nearest(label, self.labels)) or f"; {', '.join(self.labels)}"
             raise InvalidInputError(f"{self.card.name} has no label {label!r}{near}")
-        whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
-        if not whole or not 0 <= label < len(names):
+        if not _is_whole(label) or not 0 <= label < len(names):
             raise InvalidInputError(
                 f"a label is a name or a number from 0 to {len(names) - 1}, got {label!r}"
             )
@@ -281,37 +277,82 @@ class Generator(Pipeline):
         return self.run(self.rows(n, seed, label, truncation))
 
     def grid(
-        self, n: int = 16, seed: int | Sequence[int] = 0, columns: int | None = None
+        self,
+        n: int = 16,
+        seed: int | Sequence[int] = 0,
+        columns: int | None = None,
+        label: str | int | Sequence[str | int] | None = None,
+        truncation: float | None = None,
     ) -> np.ndarray:
-        """Returns n images laid out in rows, as one uint8 (height, width, channels)."""
-        return image_grid(self.generate(n, seed), columns)
-
-    def path(self, from_seed: int, to_seed: int, steps: int = 8, **options: Any) -> np.ndarray:
-        """Returns rows on the spherical path between two seeds, float32 (steps, d).
+        """Returns n images laid out in rows, as one uint8 (height, width, channels).
 
         Args:
-            from_seed: Where it begins.
-            to_seed: Where it ends.
+            n: How many.
+            seed: As for `rows`.
+            columns: Images in a row; None leaves it to `columns`.
+            label: As for `rows`.
+            truncation: As for `rows`.
+        """
+        images = self.generate(n, seed, label, truncation)
+        return image_grid(images, columns or self.columns(n, label))
+
+    def columns(self, n: int, label: Any = None) -> int | None:
+        """Returns how many of n images a row of a grid has: one of each class, drawn in turn.
+
+        None where there are no turns: as many as there are rows.
+        """
+        return min(n, len(self.labels)) if self.labels and label is None else None
+
+    def path(
+        self, start: int | np.ndarray, end: int | np.ndarray, steps: int = 8, **options: Any
+    ) -> np.ndarray:
+        """Returns rows on the spherical path between two latent vectors, float32 (steps, d).
+
+        Args:
+            start: Where it begins: a seed, a latent vector, or one with its label beside it, as
+                `rows` gives it.
+            end: Where it ends, likewise.
             steps: Rows, both ends included.
-            **options: `label` and `truncation` as for `rows`. Between two labels the share of the
-                one falls as the other's grows.
+            **options: `label` and `truncation` as for `rows`; a vector is not truncated, and keeps
+                the label beside it. Between two labels the share of the one falls as the other's
+                grows.
 
         Raises:
-            InvalidInputError: for fewer than 2 steps, and as for `rows`.
+            InvalidInputError: for fewer than 2 steps, vectors of different shapes or of another
+                than the generator takes, one without the label it needs, and as for `rows`.
         """
-        if not 2 <= steps <= self.max_images:
-            raise InvalidInputError(f"steps must be 2 to {self.max_images}, got {steps}")
-        start, end = self.rows(2, [from_seed, to_seed], **options)
+        _require_whole("steps", steps, 2, self.max_images)
+        ends = [one if np.ndim(one) == 0 else np.asarray(one, np.float32) for one in (start, end)]
+        vectors = [one for one in ends if isinstance(one, np.ndarray)]
+        if len({one.shape for one in vectors}) > 1:
+            shapes = " and ".join(str(one.shape) for one in vectors)
+            raise InvalidInputError(f"a path needs two vectors of one shape, got {shapes}")
+        seeds = [0 if isinstance(one, np.ndarray) else one for one in ends]
+        rows = self.rows(2, seeds, **options)
+        for row, vector in zip(rows, ends, strict=True):
+            if isinstance(vector, np.ndarray):
+                self._require_vector(vector, labelled=options.get("label") is not None)
+                row[: len(vector)] = vector
         split = self.latent_dim
         share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]
-        labels = (1 - share) * start[split:] + share * end[split:]
-        return np.concatenate([slerp(start[:split], end[:split], steps), labels], axis=1)
+        labels = (1 - share) * rows[0, split:] + share * rows[1, split:]
+        return np.concatenate([slerp(rows[0, :split], rows[1, :split], steps), labels], axis=1)
+
+    def _require_vector(self, vector: np.ndarray, labelled: bool) -> None:
+        known = {(self.latent_dim,), (self.latent_dim + len(self.labels),)}
+        if vector.shape not in known:
+            wanted = " or ".join(str(shape) for shape in sorted(known))
+            raise InvalidInputError(f"a latent vector has shape {wanted}, got {vector.shape}")
+        if not np.isfinite(vector).all():
+            raise InvalidInputError("a latent vector holds finite numbers; this one does not")
+        if self.labels and len(vector) == self.latent_dim and not labelled:
+            raise InvalidInputError("a latent vector without its label beside it needs a label")
 
     def interpolate(
-        self, from_seed: int, to_seed: int, steps: int = 8, **options: Any
+        self, start: int | np.ndarray, end: int | np.ndarray, steps: int = 8, **options: Any
     ) -> np.ndarray:
-        """Returns images on the path between two seeds, both ends included; see `path`."""
-        return self.run(self.path(from_seed, to_seed, steps, **options))
+        """Returns images on the path between two latent vectors, both ends included; see `path`."""
+        return self.run(self.path(start, end, steps, **options))
 
     def walk(self, seeds: Sequence[int], steps: int = 16, **options: Any) -> np.ndarray:
         """Returns the images of a walk through several seeds and back to the first.
@@ -329,10 +370,7 @@ class Generator(Pipeline):
         """
         if len(seeds) < 2:
             raise InvalidInputError(f"a walk needs at least 2 seeds, got {list(seeds)}")
-        if not 1 <= steps <= self.max_images // len(seeds):
-            raise InvalidInputError(
-                f"steps must be 1 to {self.max_images // len(seeds)}, got {steps}"
-            )
+        _require_whole("steps", steps, 1, self.max_images // len(seeds))
         legs = [
             self.path(first, last, steps + 1, **options)[:-1]
             for first, last in zip(seeds, [*seeds[1:], seeds[0]], strict=True)
@@ -390,6 +428,18 @@ def pipeline_of(task: str) -> type[Pipeline]:
 def make_pipeline(card: Card, networks: Mapping[str, keras.Model]) -> Pipeline:
     """Returns the pipeline of a card's task around its networks."""
     return pipeline_of(card.task)(card, networks)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _require_whole(name: str, value: Any, least: int, most: int) -> None:
+    """Raises `InvalidInputError` for what is no integer from `least` to `most`."""
+    if not _is_whole(value):
+        raise InvalidInputError(f"{name} must be an integer, got {value!r}")
+    if not least <= value <= most:
+        raise InvalidInputError(f"{name} must be {least} to {most}, got {value}")
 
 
 def _float32(shape: Sequence[int | None]) -> dict[str, Any]:

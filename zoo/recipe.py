@@ -31,6 +31,8 @@ class DataSpec:
         classes: Learn these classes only, named 0, 1, … in this order; None for all.
         per_class: Train on so many examples of each class; those of a smaller number are among
             those of a larger one. None for all.
+        repeat: Passes over the training examples in an epoch; for sets so small that a pass is a
+            few steps.
     """
 
     name: str
@@ -38,6 +40,7 @@ class DataSpec:
     limit: int | None = None
     classes: list[int] | None = None
     per_class: int | None = None
+    repeat: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Recipe:
         ema: Decay of the moving average kept of a network's weights, by network. Where there is
             one, it is what evaluation uses and the store keeps.
         batch_size: Examples in one step.
-        epochs: Passes over the training examples.
+        epochs: Passes over the training examples, or `data.repeat` passes each.
         seed: Decides initial weights, order, augmentation and noise.
         steps_per_execution: Steps run in one call of the compiled function; None leaves it to
             the backend and the device.
@@ -125,7 +128,7 @@ class Recipe:
                 raise RecipeError(f"{field} must be {' or '.join(known)}, got {value!r}")
         if self.data.validation < 0:
             raise RecipeError(f"data.validation must be 0 or more, got {self.data.validation}")
-        for field in ("limit", "per_class"):
+        for field in ("limit", "per_class", "repeat"):
             value = getattr(self.data, field)
             if value is not None and value < 1:
                 raise RecipeError(f"data.{field} must be at least 1, got {value}")

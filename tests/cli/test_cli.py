@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,13 @@ TRY = ["--set", "name=mlp.fashion_mnist-try"]
 
 
 @pytest.fixture(scope="module")
-def trained(shared_sample_home: Path) -> Path:
-    """A home in which the three shipped recipes are trained for a moment."""
-    for name in ("mlp", "resnet20", "dcgan"):
-        assert main(["train", f"{name}.fashion_mnist", *TINY, "--json"]) == 0
-    return shared_sample_home
+def trained(shared_sample_home: Path) -> Iterator[Path]:
+    """A home in which the three shipped recipes are trained for a moment; few images are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.evaluation.generation.GENERATED", 256)
+        for name in ("mlp", "resnet20", "dcgan"):
+            assert main(["train", f"{name}.fashion_mnist", *TINY, "--json"]) == 0
+        yield shared_sample_home
 
 
 @pytest.fixture
@@ -128,8 +130,11 @@ def test_evaluate_measures_what_the_card_says(
         *(f"{name}_resnet20" for name in compared),
         *(f"{name}_resnet20_floor" for name in compared),
         "memorised_resnet20",
+        "nearer_train_resnet20",
+        "nearer_train_resnet20_floor",
         "jump",
         "jump_worst",
+        "smooth_paths",
     }
 
 

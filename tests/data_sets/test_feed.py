@@ -61,6 +61,17 @@ def test_where_a_run_starts_changes_nothing() -> None:
         assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
+def test_an_epoch_of_several_passes_shows_each_example_so_often() -> None:
+    arrays = {"image": np.arange(10)}
+    epochs = list(shuffled_batches(arrays, 4, 1, 0, 3, passes=2))
+    assert [epoch[""].shape for epoch in epochs] == [(5, 4)] * 3
+    passes = np.concatenate([epoch[""].ravel() for epoch in epochs]).reshape(6, 10)
+    assert all(sorted(one) == list(range(10)) for one in passes)
+    assert len({tuple(one) for one in passes}) == 6
+    later = list(shuffled_batches(arrays, 4, 1, 2, 3, passes=2))
+    np.testing.assert_array_equal(later[0][""], epochs[2][""])
+
+
 def test_arrays_of_a_stream_stay_together() -> None:
     arrays = {"a/image": np.arange(9), "a/label": np.arange(9) * 10, "b/image": np.arange(4)}
     (epoch,) = shuffled_batches(arrays, 3, 1, 0, 1)

@@ -96,6 +96,10 @@ def test_nearest_neighbours_agree_with_scikit_learn(monkeypatch: pytest.MonkeyPa
     index, distance = neighbours.nearest(rows, columns)
     np.testing.assert_array_equal(index, where[:, 0])
     np.testing.assert_allclose(distance, expected[:, 0], rtol=1e-9)
+    others, away = NearestNeighbors(n_neighbors=1).fit(columns).kneighbors()[::-1]
+    index, distance = neighbours.nearest(columns[:50], columns, own=True)
+    np.testing.assert_array_equal(index, others[:50, 0])
+    np.testing.assert_allclose(distance, away[:50, 0], rtol=1e-9)
     radii, _ = NearestNeighbors(n_neighbors=3).fit(columns).kneighbors()
     np.testing.assert_allclose(neighbours.squared_radii(columns, 3), radii[:, -1] ** 2, rtol=1e-9)
     with pytest.raises(ValueError, match="k from 1 to 96, got 97"):
@@ -113,6 +117,40 @@ def test_copies_of_training_images_are_found() -> None:
     half = np.concatenate([training[:200], fresh[:200] + 20])
     assert memorisation(half, held_out, training).share == 0.5
     assert memorisation(fresh + 20, held_out, training).share == 0.0
+
+
+def test_the_share_nearer_to_training_images_is_that_of_random_splits() -> None:
+    """Mean and deviation against many splits of one set, some of whose members are hit often."""
+    real = RNG.normal(size=(60, 3))
+    generated = real[RNG.choice(60, 300, p=RNG.dirichlet(np.full(60, 0.3)))]
+    generated = generated + 0.3 * RNG.normal(size=generated.shape)
+    tree = NearestNeighbors(n_neighbors=1).fit(real)
+    weights = np.bincount(tree.kneighbors(generated)[1][:, 0], minlength=60) / 300
+    splits = np.argsort(RNG.random((20_000, 60)), axis=1)
+    shares = weights[splits[:, :45]].sum(axis=1)
+    found = memorisation(generated, real[splits[0, 45:]], real[splits[0, :45]])
+    assert found.nearer == pytest.approx(shares[0])
+    assert found.expected == pytest.approx(shares.mean(), abs=0.005) == 0.75
+    assert found.deviation == pytest.approx(shares.std(), rel=0.03)
+
+
+def test_noisy_copies_among_twins_are_told_by_what_was_held_out() -> None:
+    """Ten pictures of each person, in pairs of near equals: copies are no nearer than twins are."""
+    shots = RNG.normal(size=(40, 1, 10)) * 3 + RNG.normal(size=(40, 5, 10)) / 2
+    pictures = np.repeat(shots, 2, axis=1) + 0.01 * RNG.normal(size=(40, 10, 10))
+    mixed = np.stack([person[RNG.permutation(10)] for person in pictures])
+    training, held_out = mixed[:, :8].reshape(-1, 10), mixed[:, 8:].reshape(-1, 10)
+    copies = memorisation(training + 0.05 * RNG.normal(size=training.shape), held_out, training)
+    assert copies.share < 0.05
+    assert copies.nearer > 0.88 and copies.nearer - 0.8 > 4 * copies.deviation
+    anew = (shots + 0.01 * RNG.normal(size=shots.shape)).reshape(-1, 10)
+    fresh = memorisation(anew, held_out, training)
+    assert abs(fresh.nearer - 0.8) < 3 * fresh.deviation
+    assert fresh.expected == copies.expected == 0.8
+    # The twin of a held-out picture is one of nine, of which one is held out.
+    assert fresh.nearer_held_out == copies.nearer_held_out == pytest.approx(8 / 9, abs=0.11)
+    with pytest.raises(ValueError, match="2 held-out images or more, got 1"):
+        memorisation(anew, held_out[:1], training)
 
 
 def test_jumps_of_paths_in_closed_form() -> None:

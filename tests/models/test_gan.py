@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,8 +11,13 @@ import pytest
 
 from tests.steps import train_once, values
 from zoo.errors import InvalidInputError, RecipeError, UnknownModelError
+from zoo.layers.differentiable_augmentation import AUGMENTATIONS
 from zoo.models.gan import cdcgan, dcgan, dense
 from zoo.models.gan.gan import GAN
+from zoo.recipe import DataSpec, Recipe
+from zoo.training.build import build_method
+from zoo.training.engine import assign_all
+from zoo.training.run import training_arrays
 
 SHAPE = (16, 16, 1)
 RNG = np.random.default_rng(0)
@@ -21,16 +27,46 @@ BATCH = {
 }
 
 
-def game(**options: Any) -> GAN:
+def game(virtual_batch: int = 0, minibatch_kernels: int = 0, **options: Any) -> GAN:
     keras.utils.set_random_seed(0)
-    generator = dcgan.generator(SHAPE, latent_dim=4, width=2)
-    discriminator = dcgan.discriminator(SHAPE, width=2, batch_norm=False)
+    generator = dcgan.generator(SHAPE, latent_dim=4, width=2, virtual_batch=virtual_batch)
+    discriminator = dcgan.discriminator(
+        SHAPE, width=2, batch_norm=False, minibatch_kernels=minibatch_kernels
+    )
     return compiled(GAN(generator, discriminator, **options))
+
+
+def linear_game(judging_rate: float, **options: Any) -> GAN:
+    """A discriminator of one weight for each pixel: D(x) = w x, whose gradient is w everywhere."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input(SHAPE)
+    logits = keras.layers.Dense(1, use_bias=False)(keras.layers.Flatten()(images))
+    model = GAN(
+        dcgan.generator(SHAPE, latent_dim=4, width=2), keras.Model(images, logits), **options
+    )
+    rates = {"discriminator": judging_rate, "generator": 0.01}
+    model.compile({player: keras.optimizers.SGD(rate) for player, rate in rates.items()})
+    return model
 
 
 def compiled(model: GAN, rate: float = 0.01) -> GAN:
     model.compile({player: keras.optimizers.SGD(rate) for player in model.players})
     return model
+
+
+def fit_once(model: GAN) -> dict[str, list[float]]:
+    """One step in a compiled function, as `fit` takes it; returns what it logs."""
+    feed = model.training_feed(BATCH, len(BATCH["image"]), 0, 0, 1)
+    return model.fit(feed, steps_per_epoch=1, shuffle=False, verbose=0).history
+
+
+def moves(model: GAN, player: str) -> np.ndarray:
+    """How far a step moves a player's variables, as one vector."""
+    variables = model.player_variables(player)
+    before = values(variables)
+    fit_once(model)
+    pairs = zip(values(variables), before, strict=True)
+    return np.concatenate([(after - start).ravel() for after, start in pairs])
 
 
 def turns(model: GAN) -> dict[str, int]:
@@ -112,6 +148,49 @@ def test_a_lazy_penalty_weighs_as_much_in_the_mean() -> None:
     assert logged(3, 4) == pytest.approx([3 * every, 0, 0, 3 * every], rel=1e-4)
 
 
+def test_a_lazy_penalty_moves_a_compiled_step_by_its_closed_form() -> None:
+    """R1 of w x is |w|^2 / 2: every second step moves w by -rate * weight * 2 w more."""
+    found = []
+    for weight in (0.0, 3.0):
+        model = linear_game(0.01, penalty="r1", penalty_weight=weight, penalty_interval=2)
+        start = values(model.variables)
+        w = values(model.discriminator.variables)[0].ravel()
+        for step in (4, 5):
+            assign_all(model.variables, start)
+            model.step.assign(step)
+            found.append(moves(model, "discriminator"))
+    due, at_another = found[2] - found[0], found[3] - found[1]
+    np.testing.assert_allclose(due, -0.01 * 3 * 2 * w, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(at_another, 0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "hinge"},
+        {"loss": "least_squares"},
+        {"loss": "minimax"},
+        {"loss": "wasserstein", "penalty": "gradient_penalty"},
+        {"feature_matching": "features"},
+        {"minibatch_kernels": 3},
+        {"virtual_batch": 4},
+        {"augment": "color,translation,cutout"},
+    ],
+)
+def test_a_step_of_every_game_moves_both_players(options: dict[str, Any]) -> None:
+    model = game(**options)
+    variables = {player: model.player_variables(player) for player in model.players}
+    before = {player: values(own) for player, own in variables.items()}
+    logs = fit_once(model)
+    assert all(np.isfinite(value).all() for value in logs.values())
+    for player, own in variables.items():
+        after = values(own)
+        assert all(np.isfinite(value).all() for value in after)
+        moved = [not np.array_equal(a, b) for a, b in zip(before[player], after, strict=True)]
+        # The last bias may stay: what real and generated examples say of it can cancel.
+        assert sum(moved) >= len(moved) - 1, (player, moved)
+
+
 def test_a_penalty_enters_the_loss_with_its_weight() -> None:
     plain, weighed = (train_once(game(penalty="r1", penalty_weight=w), BATCH) for w in (0.0, 7.0))
     difference = float(weighed["discriminator_loss"]) - float(plain["discriminator_loss"])
@@ -133,9 +212,102 @@ def test_labels_go_to_both_players() -> None:
     assert drawn.shape == (6, *SHAPE)
 
 
+@pytest.mark.parametrize("share", ["nothing", "images", "round"])
+def test_real_and_generated_images_are_altered_in_every_round(
+    share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AUGMENTATIONS, "halve", lambda images, seed: images * 0.5)
+    model = game(augment="halve", share=share)
+    drawn: list[np.ndarray] = []
+    judged: list[np.ndarray] = []
+    draw, judge = model.generator.call, GAN._judge
+
+    def drawing(*args: Any, **kwargs: Any) -> Any:
+        images = draw(*args, **kwargs)
+        drawn.append(np.asarray(images))
+        return images
+
+    def judging(self: GAN, images: Any, *others: Any) -> Any:
+        judged.append(np.asarray(images))
+        return judge(self, images, *others)
+
+    model.generator.call = drawing
+    monkeypatch.setattr(GAN, "_judge", judging)
+    batch = model.prepare_batch(BATCH, training=True)
+    for number, players in enumerate(model.rounds):
+        model._round = number
+        model.compute_losses(batch, players, training=True)
+    real, fake = BATCH["image"] / 127.5 - 1, drawn[0]
+    expected = {"nothing": [fake, real, drawn[-1]], "images": [fake, fake, real]}
+    for seen, whole in zip(judged, expected.get(share, [fake, real]), strict=True):
+        np.testing.assert_allclose(seen, whole / 2, atol=1e-6)
+    judged.clear()
+    model.compute_losses(batch, model.rounds[0], training=False)
+    assert all(np.abs(seen).max() > 0.5 for seen in judged[1:])
+
+
+def test_the_generator_learns_through_what_is_altered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a linear discriminator that stands still, images halved are half the gradient."""
+    monkeypatch.setitem(AUGMENTATIONS, "halve", lambda images, seed: images * 0.5)
+    monkeypatch.setitem(AUGMENTATIONS, "blacken", lambda images, seed: images * 0.0)
+    found = {
+        name: moves(linear_game(1e-12, loss="hinge", augment=name), "generator")
+        for name in ("", "halve", "blacken")
+    }
+    assert np.abs(found[""]).max() > 1e-4
+    np.testing.assert_allclose(found["halve"], found[""] / 2, rtol=1e-3, atol=1e-7)
+    assert not found["blacken"].any()
+
+
+def test_drawn_images_follow_their_label() -> None:
+    """Planted: images of class 0 are dark, of mean 40, those of class 1 bright, of mean 215."""
+    keras.utils.set_random_seed(1)
+    label = np.arange(512) % 2
+    grey = np.where(label, 215, 40)[:, None, None, None]
+    images = (grey + np.random.default_rng(0).normal(0, 10, (512, *SHAPE))).astype("uint8")
+    model = GAN(
+        cdcgan.generator(SHAPE, 2, 4, width=4),
+        cdcgan.discriminator(SHAPE, 2, width=4, batch_norm=False),
+        penalty="r1",
+        penalty_weight=0.1,
+        ema={"generator": 0.95},
+    )
+    model.compile({p: keras.optimizers.Adam(2e-3, beta_1=0.5) for p in model.players})
+    feed = model.training_feed({"image": images, "label": label}, 32, 1, 0, 8)
+    model.fit(feed, epochs=8, steps_per_epoch=16, shuffle=False, verbose=0)
+    means = model.sample(64).mean((1, 2, 3))
+    np.testing.assert_allclose(means[0::2], 40, atol=25)
+    np.testing.assert_allclose(means[1::2], 215, atol=25)
+    assert model.sample_columns == 2
+
+
+def test_an_averaged_generator_has_statistics_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first batch norm sees K z, z from N(0, I): of variance |K_i|^2 at pixel i, mean 0."""
+    monkeypatch.setattr("zoo.models.gan.gan._STANDING", 30)
+    raw, averaged = game(), game(ema={"generator": 0.9})
+    for model in (raw, averaged):
+        train_once(model, BATCH)
+    before = values(averaged.generator.non_trainable_variables)
+    network = averaged.published_networks()["generator"]
+    kernel = next(one for one in network.layers if isinstance(one, keras.layers.Dense)).kernel
+    norms = [one for one in network.layers if isinstance(one, keras.layers.BatchNormalization)]
+    mean, variance = norms[0].get_weights()[2:]
+    of_pixels = (np.asarray(kernel) ** 2).sum(0).reshape(16, -1)
+    np.testing.assert_allclose(variance, of_pixels.mean(0), rtol=0.1)
+    np.testing.assert_allclose(mean, 0, atol=0.1 * of_pixels.max() ** 0.5)
+    assert {norm.momentum for norm in norms} == {0.99}
+    again = averaged.published_networks()["generator"]
+    assert all(map(np.array_equal, network.get_weights(), again.get_weights()))
+    assert all(map(np.array_equal, before, values(averaged.generator.non_trainable_variables)))
+    plain = raw.published_networks()["generator"].get_weights()
+    assert all(map(np.array_equal, plain, raw.generator.get_weights()))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
+        ({"loss": "wasserstein"}, ValueError, "wasserstein needs a penalty, such as gradient_"),
+        ({"penalty": "r1", "minibatch_kernels": 2}, ValueError, "lets examples see each other"),
         ({"loss": "hinges"}, UnknownModelError, "did you mean hinge"),
         ({"loss": "hinge", "real_label": 0.9}, ValueError, "hinge has no real_label"),
         ({"discriminator_steps": 0}, ValueError, "must be at least 1"),
@@ -150,6 +322,22 @@ def test_options_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(error, match=words):
         game(**options)
+
+
+def test_a_penalty_is_refused_where_batch_norm_lets_examples_see_each_other() -> None:
+    networks = {
+        "generator": dcgan.generator(SHAPE, latent_dim=4, width=2),
+        "discriminator": dcgan.discriminator(SHAPE, width=2),
+    }
+    with pytest.raises(RecipeError, match=r"set network\.discriminator\.batch_norm=false"):
+        build_method({"name": "gan", "penalty": "r1"}, networks)
+
+
+def test_a_conditional_game_needs_labels(sample_home: Path) -> None:
+    spec = DataSpec("cmp_facades")
+    with pytest.raises(RecipeError, match="cdcgan learns from labels, and cmp_facades has none"):
+        training_arrays(Recipe("cdcgan.cmp_facades", "cdcgan", spec))
+    assert set(training_arrays(Recipe("dcgan.cmp_facades", "dcgan", spec))[0]) == {"image"}
 
 
 def test_the_discriminator_is_published_on_demand() -> None:

@@ -33,6 +33,16 @@ def test_minibatch_discrimination_adds_up_closeness() -> None:
     np.testing.assert_allclose(outputs[:, 7:], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("features", [64, 6272])
+def test_minibatch_discrimination_is_alive_at_birth(features: int) -> None:
+    """However many features there are, unlike examples are neither 0 nor 1 close."""
+    keras.utils.set_random_seed(0)
+    x = RNG.normal(size=(16, features)).astype("float32")
+    closeness = np.asarray(MinibatchDiscrimination()(x))[:, features:]
+    others = (closeness - 1) / 15
+    assert 0.1 < others.mean() < 0.9 and others.min() > 0.01
+
+
 def test_a_sample_of_virtual_batch_norm_does_not_depend_on_its_mates() -> None:
     keras.utils.set_random_seed(0)
     network = dcgan.generator((16, 16, 1), latent_dim=8, width=4, virtual_batch=6)
@@ -146,6 +156,32 @@ def test_a_conditional_generator_is_known_by_its_layer() -> None:
     latents, label = SplitLabel(3)(rows)
     np.testing.assert_array_equal(np.concatenate([latents, label], 1), rows)
     assert latents.shape == (2, 5)
+    with pytest.raises(ValueError, match="a label needs at least 1 class, got 0"):
+        SplitLabel(0)
+
+
+def test_batch_norm_has_a_scale_and_an_offset_for_each_class() -> None:
+    """They begin alike; with 0 for both, nothing is left of a class but the last bias, 0."""
+    keras.utils.set_random_seed(0)
+    network = cdcgan.generator((16, 16, 1), classes=2, latent_dim=3, width=2)
+    network.get_layer("embedding").set_weights([np.zeros((2, 32), np.float32)])
+    latents = RNG.normal(size=(5, 3)).astype("float32")
+
+    def drawn(label: int) -> np.ndarray:
+        rows = np.concatenate([latents, np.eye(2, dtype="float32")[[label] * 5]], axis=1)
+        return np.asarray(network(rows, training=True))
+
+    before = drawn(0)
+    np.testing.assert_allclose(drawn(1), before, atol=1e-6)
+    scale = network.get_layer("scale_8")
+    (kernel,) = scale.get_weights()
+    np.testing.assert_array_equal(kernel, 1)
+    kernel[1] = 0
+    scale.set_weights([kernel])
+    np.testing.assert_array_equal(drawn(1), 0)
+    np.testing.assert_allclose(drawn(0), before, atol=1e-6)
+    plain = cdcgan.generator((16, 16, 1), classes=2, width=2, conditional_norm=False)
+    assert not any(layer.name.startswith("scale") for layer in plain.layers)
 
 
 def test_the_projection_is_a_logit_of_its_own_for_each_class() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 
 from tests.steps import train_once, values
 from zoo import registry
+from zoo.data.domains import turn
 from zoo.data.feed import first_images
 from zoo.errors import RecipeError
 from zoo.layers.instance_norm import InstanceNormalization
@@ -18,12 +20,14 @@ from zoo.models.translation import cyclegan, discogan
 from zoo.models.translation.cyclegan import CycleGAN
 from zoo.models.translation.discogan import DiscoGAN
 from zoo.models.translation.game import TranslationGame
+from zoo.models.translation.moments import mapped, principal_axes
 from zoo.models.translation.pool import exchange
 from zoo.recipe import DataSpec, Recipe
 from zoo.training.build import build_model
 from zoo.training.run import training_arrays
 
 SHAPE = (8, 8, 1)
+Numbers = dict[str, tuple[float, float]]
 
 
 def affine(scale: float, shift: float) -> keras.Model:
@@ -35,12 +39,13 @@ def affine(scale: float, shift: float) -> keras.Model:
     return network
 
 
-NUMBERS = {"g_ab": (0.9, 0.1), "g_ba": (1.2, -0.2), "d_a": (0.5, 0.3), "d_b": (-0.7, 0.2)}
+# Of such that no absolute difference of whole pixels is 0, where it has no slope.
+NUMBERS = {"g_ab": (0.9, 0.08), "g_ba": (1.2, -0.15), "d_a": (0.5, 0.3), "d_b": (-0.7, 0.2)}
 
 
-def game(kind: type[TranslationGame], **options: Any) -> TranslationGame:
+def game(kind: type[TranslationGame], rate: float = 0.0, **options: Any) -> TranslationGame:
     model = kind(**{name: affine(*pair) for name, pair in NUMBERS.items()}, **options)
-    model.compile({player: keras.optimizers.SGD(0.0) for player in model.players})
+    model.compile({player: keras.optimizers.SGD(rate) for player in model.players})
     return model
 
 
@@ -51,11 +56,11 @@ def batch(seed: int = 0, count: int = 4) -> dict[str, np.ndarray]:
     }
 
 
-def by_hand(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def by_hand(images: dict[str, np.ndarray], numbers: Numbers = NUMBERS) -> dict[str, np.ndarray]:
     """All that the networks make of a batch, in NumPy."""
 
     def network(name: str, x: np.ndarray) -> np.ndarray:
-        scale, shift = NUMBERS[name]
+        scale, shift = numbers[name]
         return scale * x + shift
 
     a, b = (images[key] / 127.5 - 1.0 for key in ("a/image", "b/image"))
@@ -76,49 +81,83 @@ def by_hand(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def test_the_losses_of_cyclegan_are_the_papers() -> None:
-    images = batch()
-    x = by_hand(images)
+def of_cyclegan(x: dict[str, np.ndarray]) -> dict[str, float]:
     adversarial = np.mean((x["fake_b"] - 1) ** 2) + np.mean((x["fake_a"] - 1) ** 2)
     cycle = np.mean(np.abs(x["back_a"] - x["a"])) + np.mean(np.abs(x["back_b"] - x["b"]))
     identity = np.mean(np.abs(x["same_a"] - x["a"])) + np.mean(np.abs(x["same_b"] - x["b"]))
     judged = sum(
         np.mean((x[f"real_{d}"] - 1) ** 2) + np.mean(x[f"fake_{d}"] ** 2) for d in ("a", "b")
     )
-    logs = train_once(game(CycleGAN), images)
-    found = {name: float(value) for name, value in logs.items()}
-    assert found == pytest.approx(
-        {
-            "generators_loss": adversarial + 10 * cycle + 10 * 0.5 * identity,
-            "discriminators_loss": judged / 2,
-            "reconstruction_loss": cycle,
-            "identity_loss": identity,
-        },
-        rel=1e-5,
-    )
+    return {
+        "generators_loss": adversarial + 10 * cycle + 10 * 0.5 * identity,
+        "discriminators_loss": judged / 2,
+        "reconstruction_loss": cycle,
+        "identity_loss": identity,
+    }
 
 
-def test_the_losses_of_discogan_are_the_papers() -> None:
-    images = batch()
-    x = by_hand(images)
-
+def of_discogan(x: dict[str, np.ndarray], cycle: float = 1.0) -> dict[str, float]:
     def entropy(logits: np.ndarray, real: bool) -> float:
         shares = 1 / (1 + np.exp(-logits))
         return float(-np.mean(np.log(shares if real else 1 - shares)))
 
     back = np.mean((x["back_a"] - x["a"]) ** 2) + np.mean((x["back_b"] - x["b"]) ** 2)
-    logs = train_once(game(DiscoGAN), images)
-    found = {name: float(value) for name, value in logs.items()}
-    assert found == pytest.approx(
-        {
-            "generators_loss": entropy(x["fake_a"], True) + entropy(x["fake_b"], True) + back,
-            "discriminators_loss": sum(
-                entropy(x[f"real_{d}"], True) + entropy(x[f"fake_{d}"], False) for d in ("a", "b")
-            ),
-            "reconstruction_loss": back,
-        },
-        rel=1e-5,
-    )
+    return {
+        "generators_loss": entropy(x["fake_a"], True) + entropy(x["fake_b"], True) + cycle * back,
+        "discriminators_loss": sum(
+            entropy(x[f"real_{d}"], True) + entropy(x[f"fake_{d}"], False) for d in ("a", "b")
+        ),
+        "reconstruction_loss": back,
+    }
+
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "losses"), [(CycleGAN, of_cyclegan), (DiscoGAN, of_discogan)]
+)
+
+
+def logged(model: TranslationGame, images: dict[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(value) for name, value in train_once(model, images).items()}
+
+
+@KINDS
+def test_the_losses_are_the_papers(kind: type[TranslationGame], losses: Callable) -> None:
+    images = batch()
+    assert logged(game(kind), images) == pytest.approx(losses(by_hand(images)), rel=1e-5)
+
+
+@KINDS
+def test_each_player_goes_down_its_own_loss(kind: type[TranslationGame], losses: Callable) -> None:
+    """A step of rate 1 is the negative slope of the player's loss, by finite differences."""
+    images, gap = batch(), 1e-6
+    model = game(kind, rate=1.0)
+    train_once(model, images)
+    for player, networks in model.players.items():
+        for name in networks:
+            after = [float(value.ravel()[0]) for value in values(getattr(model, name).weights)]
+            for place, found in enumerate(after):
+                sides = []
+                for sign in (1, -1):
+                    moved = list(NUMBERS[name])
+                    moved[place] += sign * gap
+                    numbers = {**NUMBERS, name: (moved[0], moved[1])}
+                    sides.append(losses(by_hand(images, numbers))[f"{player}_loss"])
+                slope = (sides[0] - sides[1]) / (2 * gap)
+                assert abs(slope) > 1e-3
+                assert found - NUMBERS[name][place] == pytest.approx(-slope, rel=1e-3, abs=1e-5)
+
+
+def test_the_way_back_counts_little_during_the_warmup() -> None:
+    images = batch()
+    model = game(DiscoGAN, cycle=10.0, warmup=0.5)
+    model.total_steps = 2
+    for cycle in (0.1, 10.0):
+        expected = of_discogan(by_hand(images), cycle)["generators_loss"]
+        # The trackers are means over an epoch.
+        model.reset_metrics()
+        assert logged(model, images)["generators_loss"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match=r"warmup must be in \[0, 1\], got 2"):
+        game(DiscoGAN, warmup=2.0)
 
 
 def sequential(
@@ -230,6 +269,66 @@ def test_discogan_fits_its_sizes_and_every_pixel_sees_every_other(side: int) -> 
     assert discogan.discriminator((side, side, 1), width=4).output_shape == (None, 1)
 
 
+def test_a_deep_generator_does_not_depend_on_batch_mates_in_training_either() -> None:
+    network = discogan.generator((32, 32, 1), width=4, latent_dim=8)
+    rows = np.random.default_rng(0).uniform(-1, 1, (6, 32, 32, 1)).astype(np.float32)
+    together = keras.ops.convert_to_numpy(network(rows, training=True))
+    alone = keras.ops.convert_to_numpy(network(rows[:2], training=True))
+    np.testing.assert_allclose(together[:2], alone, atol=1e-5)
+    assert not network.non_trainable_variables
+
+
+def test_a_linear_generator_holds_the_planted_mapping_and_both_is_the_sum() -> None:
+    """Matrices of the turn: a quarter round and inverted, but for the tanh."""
+    rows = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    images = rows / 127.5 - 1.0
+    pixels = np.arange(64).reshape(1, 8, 8, 1)
+    matrix = np.zeros((64, 64), np.float32)
+    matrix[np.rot90(pixels, axes=(1, 2)).ravel(), np.arange(64)] = -1.0
+    linear = discogan.generator((8, 8, 1), latent_dim=64, mapping="linear")
+    linear.set_weights([np.eye(64, dtype=np.float32), matrix, np.zeros(64, np.float32)])
+    found = keras.ops.convert_to_numpy(linear(images))
+    np.testing.assert_allclose(found, np.tanh(turn(rows) / 127.5 - 1.0), atol=1e-5)
+    shape = (16, 16, 1)
+    deep, line, both = (discogan.generator(shape, 4, 8, m) for m in ("deep", "linear", "both"))
+    assert both.count_params() == deep.count_params() + line.count_params()
+    add = next(layer for layer in both.layers if isinstance(layer, keras.layers.Add))
+    ones = np.ones((1, *shape), np.float32)
+    one, other = keras.Model(both.input, add.input)(ones)
+    found = keras.ops.convert_to_numpy(both(ones))
+    np.testing.assert_allclose(found, np.tanh(keras.ops.convert_to_numpy(one + other)), atol=1e-5)
+    with pytest.raises(ValueError, match="mapping must be deep, linear, both, got 'flat'"):
+        discogan.generator(shape, mapping="flat")
+
+
+def test_moments_find_a_planted_mapping_without_pairs() -> None:
+    """Of skewed factors with unlike variances; then the game begins with it."""
+    rng = np.random.default_rng(0)
+    factors = rng.exponential(size=(4000, 6)) * np.array([6.0, 5.0, 4.0, 3.0, 2.0, 1.0]) / 40
+    basis = np.linalg.qr(rng.normal(size=(256, 6)))[0].T
+    images = (128 + 500 * factors @ basis).clip(0, 255).astype(np.uint8).reshape(-1, 16, 16, 1)
+    a, b = images[:2000], turn(images[2000:])
+    axes = [principal_axes(one / 127.5 - 1.0, 6) for one in (a, b)]
+    down, up, bias = mapped(*axes)
+    rows = images[2000:].reshape(2000, -1) / 127.5 - 1.0
+    truth = b.reshape(2000, -1) / 127.5 - 1.0
+    error = np.mean(np.square(rows @ down @ up + bias - truth))
+    assert error < 0.1 * np.var(truth - truth.mean(axis=0))
+    networks = {
+        name: discogan.generator((16, 16, 1), 4, 6, mapping="linear") for name in ("g_ab", "g_ba")
+    }
+    networks |= {name: discogan.discriminator((16, 16, 1), 4) for name in ("d_a", "d_b")}
+    model = DiscoGAN(**networks, start="moments")
+    model.begin({"a/image": a, "b/image": b})
+    found = keras.ops.convert_to_numpy(model.g_ab(images[2000:2010] / 127.5 - 1.0))
+    expected = np.tanh(2 * (rows[:10] @ down @ up + bias)).reshape(-1, 16, 16, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    with pytest.raises(ValueError, match="needs generators with network"):
+        game(DiscoGAN, start="moments")
+    with pytest.raises(ValueError, match="start must be random or moments, got 'zero'"):
+        game(DiscoGAN, start="zero")
+
+
 def test_sizes_that_do_not_fit_are_one_line() -> None:
     with pytest.raises(ValueError, match="divisible by 4, of 16 pixels at least, got 30x28"):
         cyclegan.generator((30, 28, 1))
@@ -260,13 +359,14 @@ def test_samples_show_originals_above_their_translations(sample_home: Any) -> No
     assert held is not None
     model = build_model(recipe, first_images(train), 2, steps_per_epoch=2)
     model.watch(held)
+    before = values(model.variables)
     images = model.sample(64)
+    assert all(map(np.array_equal, before, values(model.variables)))
     assert images.shape == (64, 28, 28, 1) and images.dtype == np.uint8
     np.testing.assert_array_equal(images[:8], held["a/image"][:8])
     np.testing.assert_array_equal(images[16:24], held["b/image"][:8])
     np.testing.assert_array_equal(images[32:36], held["a/image"][8:])
-    translated = model.published_networks()["g_ab"](held["a/image"][:8] / 127.5 - 1.0)
-    pixels = (np.asarray(keras.ops.convert_to_numpy(translated)) + 1) * 127.5
-    np.testing.assert_allclose(images[8:16], pixels, atol=0.51)
-    before = values(model.variables)
-    assert all(map(np.array_equal, before, values(model.variables)))
+    for row, key, network in ((8, "a/image", "g_ab"), (24, "b/image", "g_ba")):
+        translated = model.published_networks()[network](held[key][:8] / 127.5 - 1.0)
+        pixels = (np.asarray(keras.ops.convert_to_numpy(translated)) + 1) * 127.5
+        np.testing.assert_allclose(images[row : row + 8], pixels, atol=0.51)

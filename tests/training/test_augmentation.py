@@ -106,6 +106,52 @@ def test_a_method_trains_on_mixed_labels() -> None:
     assert np.isfinite(float(logs["loss"]))
 
 
+RESIZE = {"name": "ProgressiveResize", "side": 14, "until": 0.5}
+
+
+def test_images_are_small_until_a_share_of_the_run() -> None:
+    recipe = registry.recipes().get("small_cnn.fashion_mnist").override({"augmentation": [RESIZE]})
+    model = build_model(recipe, IMAGES, 10, STEPS_PER_EPOCH)
+    augment = build_augmentation(recipe, model, STEPS_PER_EPOCH, classes=10)
+    assert augment is not None
+    sides = []
+    for share in (0.0, 0.49, 0.5, 1.0):
+        model.step.assign(round(share * model.total_steps))
+        images = arrays_of(augment(batch_of(IMAGES)))["image"]
+        sides.append(images.shape[1])
+    np.testing.assert_array_equal(images, IMAGES)
+    small = model.takes_any_size
+    assert sides == ([14, 14, 28, 28] if small else [28] * 4)
+    if small:
+        model.step.assign(0)
+        images = arrays_of(augment(batch_of(IMAGES)))["image"]
+        halves = IMAGES.reshape(32, 14, 2, 14, 2, 1).mean((2, 4))
+        # Antialiasing weighs neighbours of the four pixels too.
+        assert np.corrcoef(images.ravel(), halves.ravel())[0, 1] > 0.8
+
+
+def test_a_network_trains_on_images_that_grow() -> None:
+    settings = {"augmentation": [RESIZE], "epochs": 2, "batch_size": 16, "ema": {}}
+    recipe = registry.recipes().get("small_cnn.fashion_mnist").override(settings)
+    model = build_model(recipe, IMAGES, 10, 2)
+    feed = model.training_feed({"image": IMAGES, "label": LABELS}, 16, 1, 0, 2)
+    seen = model.fit(feed, epochs=2, steps_per_epoch=2, shuffle=False, verbose=0)
+    assert np.isfinite(seen.history["loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([RESIZE, SHIFT], "ProgressiveResize must be the last augmentation"),
+        ([{**RESIZE, "until": 0}], "until in"),
+        ([{**RESIZE, "sides": 3}], "sides"),
+    ],
+)
+def test_a_resize_that_cannot_be_is_refused(parts: list[dict[str, Any]], expected: str) -> None:
+    with pytest.raises(RecipeError, match=expected):
+        built(parts)
+
+
 def test_streams_are_augmented_apart_and_the_main_one_as_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

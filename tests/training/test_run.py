@@ -15,7 +15,8 @@ from zoo import registry
 from zoo.errors import CorruptModelError, RecipeError, ZooError
 from zoo.recipe import Recipe
 from zoo.runs import Run, last_run, new_run, resolved
-from zoo.training.run import fit_run, publish
+from zoo.training.broken import BrokenTrainingError
+from zoo.training.run import fit_run, make_card, publish
 
 
 def recipe(**settings: Any) -> Recipe:
@@ -45,9 +46,34 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_epoch(
 ) -> None:
     run = new_run(recipe(optimizer={"name": "SGD", "learning_rate": 1e30}, schedule={}))
     words = "the loss of player network is not finite from step 2 on, in epoch 1; nothing was kept"
-    with pytest.raises(ZooError, match=words):
+    with pytest.raises(BrokenTrainingError, match=words) as raised:
         fit_run(run, verbose=0)
+    assert raised.value.step == 2
     assert not (run.folder / "checkpoint.npz").exists()
+
+
+def test_a_broken_epoch_is_not_trained_to_its_end(
+    sample_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of eight steps breaks; every third is looked at."""
+    monkeypatch.setattr("zoo.training.callbacks.LOOK_EVERY", 3)
+    settings = {"optimizer": {"name": "SGD", "learning_rate": 1e30}, "schedule": {}}
+    run = new_run(recipe(**settings, **{"data.limit": 256}))
+    steps: list[int] = []
+    count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(1))
+    with pytest.raises(BrokenTrainingError, match="is not finite from step 2 on, in epoch 1"):
+        fit_run(run, verbose=0, callbacks=[count])
+    assert len(steps) == 3
+
+
+def test_an_epoch_of_several_passes(sample_home: Path) -> None:
+    """Twice three passes over 64 examples in batches of 20: nine steps an epoch."""
+    repeated = recipe(**{"data.repeat": 3, "data.validation": 0, "batch_size": 20})
+    run = fit_run(new_run(repeated), verbose=0)
+    assert run.model is not None
+    assert int(run.model.step) == 18 and run.model.total_steps == 18
+    card = make_card(run, run.model.published_networks())
+    assert card.data["n"] == 64 and card.training["epochs"] == 2
 
 
 def test_a_game_that_breaks_names_step_player_and_checkpoint(sample_home: Path) -> None:
@@ -124,7 +150,7 @@ def test_executions_of_several_steps_must_divide_an_epoch(sample_home: Path, ste
 def test_keras_callbacks_may_read_and_set_the_rate(sample_home: Path) -> None:
     settings = {"data.limit": 32, "data.validation": 0, "batch_size": 16, "epochs": 2}
     gan = registry.recipes().get("dcgan.fashion_mnist").override(settings)
-    gan = gan.override({"players": {"generator": {"learning_rate": 4e-4}}})
+    gan = gan.override({"schedule": {}, "players": {"generator": {"learning_rate": 4e-4}}})
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     plateau = keras.callbacks.ReduceLROnPlateau(monitor="generator_loss", mode="min")
     model = fit_run(new_run(gan), verbose=0, callbacks=[schedule, plateau]).model

@@ -14,6 +14,7 @@ EXAMPLES = """\
   zoo data prepare mnist_usps                     both data sets of a pair of domains
   zoo data prepare ~/pictures/pets --size 96      your own: a folder of class folders, a CSV
                                                   with path,label[,split], an npz, or tfds:NAME
+  zoo data prepare pair:photos:maps --size 128    two folders of images to translate between
 """
 
 

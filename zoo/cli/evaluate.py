@@ -15,13 +15,18 @@ EXAMPLES = """\
   zoo evaluate resnet20.fashion_mnist
   zoo evaluate resnet20.fashion_mnist --costs        operations and time of an answer, here
   zoo evaluate mlp.fashion_mnist --data mnist        another data set with as many classes
+  zoo evaluate resnet20.pets-finetune --data ~/more  a folder with a folder for each class
   zoo evaluate dcgan.fashion_mnist@1 --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a stored model, name or name@version")
-    parser.add_argument("--data", metavar="NAME", help="measure a classifier on another data set")
+    parser.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="measure a classifier on another data set, or on your images",
+    )
     parser.add_argument("--costs", action="store_true", help="measure a classifier's costs instead")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -20,14 +20,15 @@ EXAMPLES = """\
   zoo generate dcgan.fashion_mnist --plus 1,4,9 --plus 2,3,5 --minus 0,6,7 -o sum.png
 """
 _ANIMATED = (".gif", ".webp")
+_NUMBER, _SEED = 16, 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a stored generator, name or name@version")
     parser.add_argument(
-        "-n", type=int, default=16, help="number of images, of a walk from seed to seed (16)"
+        "-n", type=int, help=f"number of images, of a walk from seed to seed (default {_NUMBER})"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first image (default 0)")
+    parser.add_argument("--seed", type=int, help=f"seed of the first image (default {_SEED})")
     parser.add_argument("--label", help="class of a conditional generator; all in turn if not set")
     parser.add_argument(
         "--truncation", type=float, metavar="T", help="draw latent numbers beyond ±T again"
@@ -63,33 +64,50 @@ def run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
     if output.suffix not in ("", ".png", *_ANIMATED):
         raise InvalidInputError(f"the output is a .png, .gif or .webp file or a folder: {output}")
-    ways = [arguments.to_seed is not None, bool(arguments.walk)]
-    if sum([*ways, bool(arguments.plus or arguments.minus)]) > 1:
-        raise InvalidInputError("choose one of --to-seed, --walk, and --plus with --minus")
-    images = _draw(load_as(arguments.name, Generator), arguments)
+    _refuse_what_is_ignored(arguments)
+    images, first, columns = _draw(load_as(arguments.name, Generator), arguments)
     if output.is_dir() or not output.suffix:
-        number = 0 if any(ways) else arguments.seed
         for index, image in enumerate(images):
-            save_png(output / f"{number + index:06}.png", image)
+            save_png(output / f"{first + index:06}.png", image)
         print(f"wrote {len(images)} files in {output}")
         return 0
     if output.suffix in _ANIMATED:
         save_animation(output, images)
     else:
-        save_png(output, image_grid(images, len(images) if arguments.to_seed is not None else None))
+        save_png(output, image_grid(images, columns))
     print(f"wrote {output}")
     return 0
 
 
-def _draw(generator: Generator, arguments: argparse.Namespace) -> np.ndarray:
+def _refuse_what_is_ignored(arguments: argparse.Namespace) -> None:
+    from zoo.errors import InvalidInputError
+
+    walk, sums = bool(arguments.walk), bool(arguments.plus or arguments.minus)
+    if sum([arguments.to_seed is not None, walk, sums]) > 1:
+        raise InvalidInputError("choose one of --to-seed, --walk, and --plus with --minus")
+    if arguments.seed is not None and (walk or sums):
+        raise InvalidInputError(
+            f"--seed does nothing beside {'--walk' if walk else '--plus and --minus'}, which name "
+            "their seeds"
+        )
+    if arguments.n is not None and sums:
+        raise InvalidInputError("-n does nothing beside --plus and --minus, which make one image")
+
+
+def _draw(
+    generator: Generator, arguments: argparse.Namespace
+) -> tuple[np.ndarray, int, int | None]:
+    """Returns images, the number of the first one's file, and how many a row of a grid has."""
     options: dict[str, Any] = {"label": arguments.label, "truncation": arguments.truncation}
+    n = _NUMBER if arguments.n is None else arguments.n
+    seed = _SEED if arguments.seed is None else arguments.seed
     if arguments.plus or arguments.minus:
-        return generator.arithmetic(arguments.plus, arguments.minus, **options)
+        return generator.arithmetic(arguments.plus, arguments.minus, **options), 0, None
     if arguments.walk:
-        return generator.walk(arguments.walk, arguments.n, **options)
+        return generator.walk(arguments.walk, n, **options), 0, None
     if arguments.to_seed is not None:
-        return generator.interpolate(arguments.seed, arguments.to_seed, arguments.n, **options)
-    return generator.generate(arguments.n, arguments.seed, **options)
+        return generator.interpolate(seed, arguments.to_seed, n, **options), 0, n
+    return generator.generate(n, seed, **options), seed, generator.columns(n, arguments.label)
 
 
 def seeds(text: str) -> list[int]:

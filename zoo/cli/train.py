@@ -21,6 +21,7 @@ EXAMPLES = """\
   zoo train resnet20 --data ~/pictures/pets     a folder with a folder of images for each class
   zoo train resnet20 --data ~/pictures/pets --from resnet20.cifar10     fine-tune a stored model
   zoo train resnet20 --data ~/pictures/pets --from resnet20.cifar10 --transfer freeze
+  zoo train cyclegan --data ~/photos ~/maps     two folders of images, to be turned into each other
 
 on two hosts, the same command with --process 0 and --process 1:
   zoo train NAME --backend jax --coordinator 10.0.0.1:9911 --processes 2 --process 0
@@ -31,8 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a recipe, or with --data an architecture; see `zoo list`")
     parser.add_argument(
         "--data",
+        nargs="+",
         metavar="SOURCE",
-        help="train on this: a data set, a folder of class folders, a CSV (path,label), an npz",
+        help="train on this: a data set, a folder of class folders, a CSV (path,label), an npz; "
+        "for a translation two folders of images; after the name",
     )
     parser.add_argument(
         "--skip-bad", action="store_true", help="list and leave out what SOURCE has of bad files"
@@ -95,7 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(recipe.to_json())
         return 0
-    data.require(recipe.data.name)
+    for name in data.sets_of(recipe.data.name):
+        data.require(name)
     parts = (arguments.coordinator, arguments.processes, arguments.process)
     if arguments.folds is not None and (arguments.store or any(p is not None for p in parts)):
         raise InvalidInputError("--folds stores no model and is done by one process")

@@ -44,8 +44,8 @@ def load_pair(name: str, split: str) -> Arrays:
 
     Returns:
         `{"a/image": uint8 (n, height, width, channels), "b/image": uint8 (m, height, …)}`, and
-        `a/label`, `b/label`, int64, of domains that have labels. Where the pair is planted, rows
-        of `test` belong together; those of `train` never do.
+        `a/label`, `b/label`, int64, of domains that have labels. Of a pair that is
+        `paired`, row i of both in `test` belong together; `train` promises nothing.
 
     Raises:
         UnknownModelError: for an unknown pair.
@@ -104,6 +104,8 @@ def _load(domain: Domain, split: str) -> Arrays:
     if split == "train" and domain.half is not None:
         chosen = _half(len(arrays["image"]), domain.half)
         arrays = {key: value[chosen] for key, value in arrays.items()}
+    if domain.label is not None:
+        arrays = {"image": arrays["image"][arrays["label"] == domain.label]}
     if domain.view:
         arrays = {**arrays, "image": np.ascontiguousarray(VIEWS[domain.view](arrays["image"]))}
     return arrays

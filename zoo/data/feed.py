@@ -50,12 +50,18 @@ def first_images(arrays: Arrays) -> np.ndarray:
 
 
 def shuffled_batches(
-    arrays: Arrays, batch_size: int, seed: int, first_epoch: int, last_epoch: int
+    arrays: Arrays,
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    last_epoch: int,
+    passes: int = 1,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields, for each epoch from `first_epoch` up to, not including, `last_epoch`, its batches.
 
     An epoch is one pass over the longest stream; its last, smaller batch is left out. A shorter
-    stream begins anew whenever it is through, in another order, and goes on from epoch to epoch.
+    stream begins anew whenever it is through, in another order, and goes on from epoch to epoch. So
+    does the longest where an epoch is several passes.
     Where a run starts has no influence on what an epoch holds, so that a resumed run sees what an
     unbroken one would have seen.
 
@@ -64,12 +70,12 @@ def shuffled_batches(
     """
     counts = stream_lengths(arrays)
     longest = max(counts.values())
-    steps = longest // batch_size
+    steps = passes * longest // batch_size
     taken = steps * batch_size
     for epoch in range(first_epoch, last_epoch):
         chosen = {
             stream: order(count, seed, epoch, stream_key(stream))[:taken]
-            if count == longest
+            if count == longest and passes == 1
             else _laps(count, seed, stream, epoch * taken, taken)
             for stream, count in counts.items()
         }

@@ -18,6 +18,8 @@ import numpy as np
 from zoo import paths
 from zoo.data.catalogue import DATASETS, NAME, folder, get, names, record_of
 from zoo.data.decoding import decode_all, digest_of
+from zoo.data.own_pair import domain_names, folders_of, pair_source, read_pair, require_domains
+from zoo.data.pairs import PAIR, PAIRS, sets_of
 from zoo.data.prepare import is_prepared, require, write
 from zoo.data.problems import Problem, listed
 from zoo.data.sources import Picture, Source, read_source
@@ -57,8 +59,8 @@ def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str
     """Returns the name of the prepared data set of a source, preparing it where that is needed.
 
     Args:
-        source: As for `prepare`, or a name of the catalogue. A source that was prepared before
-            keeps its options and is prepared again only where it changed.
+        source: As for `prepare`, or a name of the catalogue, also of a pair of domains. A source
+            that was prepared before keeps its options and is prepared again only where it changed.
         size: For a source that is new.
         skip_bad: As in `Options`.
 
@@ -66,8 +68,9 @@ def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str
         InvalidInputError: as `prepare`.
         DataUnavailableError: for a set of the catalogue that is not prepared.
     """
-    if str(source) in DATASETS:
-        require(str(source))
+    if str(source) in DATASETS or str(source) in PAIRS.names():
+        for one in sets_of(str(source)):
+            require(one)
         return str(source)
     origin, name = _origin(source, None)
     record = record_of(name)
@@ -75,7 +78,7 @@ def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str
     if record.get("source") == origin:
         kept = Options(**record["options"])
         options = dataclasses.replace(kept, skip_bad=skip_bad or kept.skip_bad)
-        if origin.startswith(TFDS) or not Path(origin).exists():
+        if origin.startswith(TFDS) or not _is_here(origin):
             return name
     _prepare(origin, name, options, only_changed=True)
     return name
@@ -97,7 +100,8 @@ def prepare(
         source: A folder of class folders, or one with `train` and `test` above them; a CSV with
             the columns path, label and, if wanted, split; an npz with image and label and, if
             wanted, test_image, test_label and labels; `tfds:NAME` for an image classification
-            set of tensorflow-datasets; or the name of a set that was made so.
+            set of tensorflow-datasets; `pair:FOLDER_A:FOLDER_B` for a pair of domains, two folders
+            of images; or the name of a set that was made so.
         name: What to call it; by default the last part of the source.
         size: Height and width that images are resized to; by default as before, or 64.
         colour: `grey`, `rgb`, or None for grey where every image is.
@@ -123,6 +127,9 @@ def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
     text = str(source)
     if text.startswith(TFDS):
         origin, last = text, text.removeprefix(TFDS)
+    elif text.startswith(PAIR):
+        origin = pair_source(folders_of(text))
+        last = "_".join(domain_names(origin))
     else:
         path = Path(text).expanduser()
         if not path.exists() and name is None and "source" in record_of(text):
@@ -140,9 +147,10 @@ def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
             f"a data set's name has lower-case letters, digits and underscores, got {chosen!r}; "
             f"choose one with {instead}"
         )
-    if chosen in DATASETS:
+    if chosen in DATASETS or chosen in PAIRS.names():
+        kind = "data set" if chosen in DATASETS else "pair of domains"
         raise InvalidInputError(
-            f"{chosen} is a data set of the catalogue; choose another name with {instead}"
+            f"{chosen} is a {kind} of the catalogue; choose another name with {instead}"
         )
     return origin, chosen
 
@@ -153,7 +161,8 @@ def _prepare(origin: str, name: str, options: Options, only_changed: bool) -> No
 
         prepare_tfds(origin, name, options)
         return
-    source = read_source(Path(origin))
+    pair = origin.startswith(PAIR)
+    source = read_pair(origin) if pair else read_source(Path(origin))
     fingerprint = _fingerprint(source, options)
     before = record_of(name)
     if only_changed and is_prepared(name) and before.get("fingerprint") == fingerprint:
@@ -165,16 +174,22 @@ def _prepare(origin: str, name: str, options: Options, only_changed: bool) -> No
         say(f"hidden files are left alone: {_some(source.ignored)}")
     rest = paths.home() / "data" / f"{name}.problems.txt"
     splits, labels = _arrays(source, options, rest, origin)
+    if pair:
+        require_domains(splits, labels)
     keep(origin, name, splits, labels, options, fingerprint)
 
 
 def _refuse_taken(name: str, origin: str, before: dict[str, Any]) -> None:
     taken = before.get("source", origin)
-    if taken != origin and Path(taken).exists():
+    if taken != origin and _is_here(taken):
         raise InvalidInputError(
             f"{name} is the data set of {taken}; choose another name with "
             f"`zoo data prepare {origin} --name NAME`"
         )
+
+
+def _is_here(origin: str) -> bool:
+    return all(Path(one).exists() for one in folders_of(origin))
 
 
 def keep(
@@ -201,7 +216,8 @@ def keep(
     )
     sizes = ", ".join(f"{count} {split}" for split, count in get(name).splits.items())
     shape = "x".join(map(str, get(name).shape))
-    say(f"{name}: {sizes} images of {shape}, {len(labels)} classes, in {folder(name)}")
+    kind = "domains" if origin.startswith(PAIR) else "classes"
+    say(f"{name}: {sizes} images of {shape}, {len(labels)} {kind}, in {folder(name)}")
 
 
 def _arrays(

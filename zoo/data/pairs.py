@@ -1,15 +1,19 @@
 """Which pairs of domains there are. To add one, add an entry here.
 
 A pair is two kinds of images of one size, `a` and `b`, that nobody has put side by side. What
-reads them is in `zoo/data/domains.py`.
+reads them is in `zoo/data/domains.py`. Pairs of the user's own are made by `zoo/data/own_pair.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
-from zoo.data.catalogue import DataSet, get
+from zoo.data.catalogue import DataSet, get, names, record_of
 from zoo.registry import Catalogue
+
+# Of a pair of the user's own, what its source begins with; two folders follow.
+PAIR = "pair:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Domain:
         view: How its images are made of those of the data set, a name in `zoo.data.domains.VIEWS`;
             None takes them as they are.
         half: 0 or 1 for the one or the other half of the training split; None for all of it.
+        label: The class of the data set that it is; None for all of them.
         judge: The classifier that says what a translated image shows; one version, or numbers
             measured at different times could not be compared. It sees images with the view undone.
     """
@@ -30,6 +35,7 @@ class Domain:
     dataset: str
     view: str | None = None
     half: int | None = None
+    label: int | None = None
     judge: str | None = None
 
 
@@ -41,14 +47,14 @@ class Pair:
         name: Name in this project; no data set may have it.
         a: The one domain.
         b: The other.
-        planted: Whether picture i of the test split of a and picture i of b belong together, each
-            being a function of the other, so that translations can be compared with the truth.
+        paired: Whether picture i of the test split of a and picture i of b belong together, so that
+            translations can be compared with the truth. Training is told of no pair.
     """
 
     name: str
     a: Domain
     b: Domain
-    planted: bool = False
+    paired: bool = False
 
     @property
     def domains(self) -> dict[str, Domain]:
@@ -72,7 +78,31 @@ class Pair:
 # gets there, and MNIST is there already. So a classifier of either judges translations as they are.
 _MNIST, _USPS = "small_cnn.mnist@1", "small_cnn.usps@1"
 
-PAIRS: Catalogue[Pair] = Catalogue("pair of domains")
+
+class Pairs(Catalogue[Pair]):
+    """The pairs of this file and, after them, the user's own; `names` has the former alone."""
+
+    def get(self, name: str) -> Pair:
+        return own_pair(name) or super().get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or own_pair(str(name)) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from super().__iter__()
+        yield from (name for name in names() if own_pair(name))
+
+
+def own_pair(name: str) -> Pair | None:
+    """Returns a prepared pair of the user's own: a data set with a class for each domain."""
+    record = record_of(name)
+    if not str(record.get("source", "")).startswith(PAIR):
+        return None
+    a, b = (Domain(one, name, label=label) for label, one in enumerate(get(name).labels))
+    return Pair(name, a, b)
+
+
+PAIRS = Pairs("pair of domains")
 
 for _pair in (
     Pair(
@@ -84,13 +114,14 @@ for _pair in (
         name="facades",
         a=Domain("photo", "cmp_facades", view="left"),
         b=Domain("map", "cmp_facades", view="right"),
+        paired=True,
     ),
     # No digit is in both halves, so training holds no picture together with its mate.
     Pair(
         name="mnist_inverted",
         a=Domain("digit", "mnist", half=0, judge=_MNIST),
         b=Domain("inverted", "mnist", view="turned", half=1, judge=_MNIST),
-        planted=True,
+        paired=True,
     ),
 ):
     PAIRS.add(_pair.name, _pair)

@@ -68,8 +68,12 @@ def split_checksum(name: str, split: str) -> str:
     That of a pair of domains is over those of its data sets and what it makes of them.
     """
     if name in PAIRS:
-        made_of = [split_checksum(one, split) for one in sets_of(name)]
+        made_of = [_recorded_checksum(one, split) for one in sets_of(name)]
         return hashlib.sha256(f"{PAIRS.get(name)} {made_of}".encode()).hexdigest()
+    return _recorded_checksum(name, split)
+
+
+def _recorded_checksum(name: str, split: str) -> str:
     require(name)
     try:
         record = json.loads((folder(name) / "dataset.json").read_text(encoding="utf-8"))

@@ -94,7 +94,8 @@ def _read_folder(root: Path) -> Source:
                 f"{part} has no class folders; expected {part}/CLASS/picture.png"
             )
         for label, folder in folders.items():
-            found = [Picture(_name(p, root), label, split, p) for p in _walk(folder, root, source)]
+            paths = files_in(folder, root, source)
+            found = [Picture(_name(path, root), label, split, path) for path in paths]
             source.pictures += found
             if not found and split == "train":
                 source.problems.append(Problem("class without images", _name(folder, root)))
@@ -114,7 +115,7 @@ def _class_folders(part: Path, root: Path, source: Source) -> dict[str, Path]:
     return folders
 
 
-def _walk(folder: Path, root: Path, source: Source) -> Iterator[Path]:
+def files_in(folder: Path, root: Path, source: Source) -> Iterator[Path]:
     """Yields the files of a folder and of those in it, in order of their names."""
 
     def refuse(error: OSError) -> None:

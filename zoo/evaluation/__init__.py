@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo import store
+from zoo.data.own import resolve
 from zoo.errors import InvalidInputError
 from zoo.evaluation.classification import costs, measure_classifier
 from zoo.evaluation.common import Evaluation, agrees, data_of
@@ -29,12 +30,13 @@ def evaluate(reference: str | Path, source: str | None = None) -> Evaluation:
 
     Args:
         reference: As `zoo.load` takes it.
-        source: For a classifier, another data set with as many classes to measure it on.
+        source: For a classifier, other images of as many classes to measure it on: a data set, or
+            what `zoo.data.own.resolve` takes, of which the test split counts.
 
     Raises:
         UnknownModelError, CorruptModelError: when the model cannot be loaded.
         DataUnavailableError: when the data set is not prepared.
-        InvalidInputError: for a source that does not fit the model.
+        InvalidInputError: for a source that cannot be read or does not fit the model.
     """
     return measure(make_pipeline(*store.load(reference)), source)
 
@@ -48,4 +50,4 @@ def measure(pipeline: Pipeline, source: str | None = None) -> Evaluation:
             f"only a classifier is measured on other data; {pipeline.card.name} is for "
             f"{pipeline.task}"
         )
-    return measure_classifier(pipeline, source)
+    return measure_classifier(pipeline, resolve(source, size=min(pipeline.input_shape[:2])))

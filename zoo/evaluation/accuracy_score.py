@@ -9,12 +9,11 @@ import numpy as np
 
 from zoo import data
 from zoo.errors import InvalidInputError
+from zoo.evaluation.common import in_chunks
 from zoo.inputs import image_rows
+from zoo.metrics.classification import accuracy
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import new_run
-
-# Images whose pixels are held as floats at once.
-_CHUNK = 1000
 
 
 def score_recipe(spec: DataSpec) -> Recipe:
@@ -70,9 +69,5 @@ def classifier_accuracy_score(
     network = run.model.published_networks()["network"]
     answer, shape = compile_network(network), network.input_shape[1:]
     test = data.examples(recipe.data, data.get(recipe.data.name).tests[0])
-    count = len(test["label"])
-    guesses = [
-        answer(image_rows(test["image"][start : start + _CHUNK], shape)).argmax(axis=1)
-        for start in range(0, count, _CHUNK)
-    ]
-    return float(np.mean(np.concatenate(guesses) == test["label"])), count
+    scores = in_chunks(lambda images: answer(image_rows(images, shape)), test["image"])
+    return accuracy(scores, test["label"]), len(scores)

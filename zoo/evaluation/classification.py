@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import sys
@@ -24,14 +25,12 @@ BATCH = 32
 
 
 def measure_classifier(classifier: Classifier, source: str | None = None) -> Evaluation:
-    """Measures a classifier on the test splits of the data on its card, or of another set."""
-    spec = DataSpec(source) if source else data_of(classifier.card)
-    names = data.labels(spec)
-    if len(names) != len(classifier.labels):
-        raise InvalidInputError(
-            f"{classifier.card.name} tells {len(classifier.labels)} classes apart, "
-            f"{spec.name} has {len(names)}"
-        )
+    """Measures a classifier on the test splits of the data on its card, or of another set.
+
+    Classes of another set are the classifier's of the same names or, where these differ, those in
+    the same order.
+    """
+    spec = _spelled(DataSpec(source), classifier) if source else data_of(classifier.card)
     learned = classifier.card.data.get("sha256")
     if not source and learned and learned != data.split_checksum(spec.name, "train"):
         print(
@@ -64,6 +63,19 @@ def measure_classifier(classifier: Classifier, source: str | None = None) -> Eva
         note = f"severity 3: {CORRUPTIONS[kind].parameter}"
         metrics.append(record(f"accuracy_{kind}", accuracy, note))
     return Evaluation(tuple(metrics), _pictures(images, labels, scores, classifier.labels))
+
+
+def _spelled(spec: DataSpec, classifier: Classifier) -> DataSpec:
+    """Returns a spec of all classes of a set, in the classifier's order where they are the same."""
+    names = list(data.labels(spec))
+    if len(names) != len(classifier.labels):
+        raise InvalidInputError(
+            f"{classifier.card.name} tells {len(classifier.labels)} classes apart, "
+            f"{spec.name} has {len(names)}"
+        )
+    if sorted(names) != sorted(classifier.labels):
+        return spec
+    return dataclasses.replace(spec, classes=[names.index(name) for name in classifier.labels])
 
 
 def _pictures(

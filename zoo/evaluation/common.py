@@ -1,18 +1,24 @@
-"""What every evaluation shares: its result, how a metric is recorded, when two of them agree."""
+"""What every evaluation shares: its result, judges, chunks, how a metric is recorded."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from zoo import data, registry, store
 from zoo.cards import Card, Metric
-from zoo.recipe import DataSpec
+from zoo.errors import RecipeError, UnknownModelError
+from zoo.pipelines import Classifier, make_pipeline
+from zoo.recipe import DataSpec, Recipe
 
 # How far a second measurement may lie from the first: other processors round otherwise.
 RELATIVE_TOLERANCE = 0.02
 ABSOLUTE_TOLERANCE = 5e-4
+# Images whose pixels are held as floats at once.
+CHUNK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,3 +60,71 @@ def agrees(stored: Metric, measured: Metric) -> bool:
     return stored.n == measured.n and bool(
         gap <= np.maximum(ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE * abs(stored.value))
     )
+
+
+def chunks(count: int) -> Iterator[slice]:
+    """Yields the parts of 0 to count - 1 that are dealt with at once."""
+    for start in range(0, count, CHUNK):
+        yield slice(start, min(start + CHUNK, count))
+
+
+def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Returns what a function makes of rows (n, …), some of them at a time."""
+    return np.concatenate([function(rows[part]) for part in chunks(len(rows))])
+
+
+def flat_pixels(images: np.ndarray) -> np.ndarray:
+    """Returns uint8 images (n, …) as float32 rows (n, d), 0 to 1."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+def judge_of(name: str | None, images: str) -> Classifier | None:
+    """Loads a judge: a classifier that says how like real ones images are, or what they show.
+
+    Args:
+        name: The one that a data set or a domain names, if it does.
+        images: What it judges, for the line that tells of its absence.
+
+    Returns:
+        The classifier; None where none is named or, with a line on the standard error output,
+        where it is not stored.
+    """
+    if name is None:
+        return None
+    try:
+        pipeline = make_pipeline(*store.load(name))
+    except UnknownModelError:
+        print(
+            f"zoo: {name}, the judge of {images}, is not stored; what needs it is not measured "
+            f"(`{_making(name)}` makes it)",
+            file=sys.stderr,
+        )
+        return None
+    assert isinstance(pipeline, Classifier)
+    return pipeline
+
+
+def require_judges(recipe: Recipe) -> None:
+    """Checks that every judge of what a recipe makes is stored; a classifier needs none.
+
+    A card never changes: without its judge a model would be without its numbers for good.
+
+    Raises:
+        RecipeError: naming the first that is missing and the command that makes it.
+    """
+    if registry.architectures().get(recipe.architecture).task == Classifier.task:
+        return
+    source = data.source(recipe.data.name)
+    judged = source.domains.values() if isinstance(source, data.Pair) else [source]
+    for judge in (one.judge for one in judged if one.judge):
+        try:
+            store.find(judge)
+        except UnknownModelError:
+            raise RecipeError(
+                f"{recipe.name} is measured by {judge}, which is not stored; "
+                f"make it first: `{_making(judge)}`"
+            ) from None
+
+
+def _making(judge: str) -> str:
+    return f"zoo train {judge.partition('@')[0]}"

@@ -3,65 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
-from zoo import data, report, store
+from zoo import data, report
 from zoo.cards import Metric
-from zoo.errors import UnknownModelError
 from zoo.evaluation.accuracy_score import classifier_accuracy_score, score_recipe
-from zoo.evaluation.common import Evaluation, data_of, recorder
+from zoo.evaluation.common import Evaluation, chunks, data_of, flat_pixels, recorder
+from zoo.evaluation.probe import has_maps, probe
+from zoo.evaluation.spaces import Space, space_of
 from zoo.images import encode_png
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.kernel import kernel_distance
 from zoo.metrics.manifold import NEIGHBOURS, manifold_scores
 from zoo.metrics.memorisation import PERCENTILE, Memorisation, memorisation
-from zoo.metrics.smoothness import path_jumps
-from zoo.pipelines import Classifier, Generator, make_pipeline
+from zoo.metrics.smoothness import SMOOTH, path_jumps
+from zoo.pipelines import Generator
 from zoo.recipe import DataSpec
 
-# Distances are biased by 1/n, so all are taken at one n.
+# Images that are looked at for copies; and for distances, where there are as many real ones, for
+# these are biased by 1/n and are all taken at one n.
 GENERATED = 10_000
-# Images whose pixels are held as floats at once.
-CHUNK = 1000
 PATHS = 64
 IMAGES_OF_A_PATH = 33
+# Classifiers that are trained for one accuracy score.
+SCORES = 2
+# Training images that a discriminator's features are probed with.
+PROBED = 5000
 # As many of the nearest are shown as of the first.
 PAIRS_SHOWN = 6
 # The split of what is measured without one.
 NO_SPLIT = "none"
-
-
-@dataclasses.dataclass(frozen=True)
-class Space:
-    """Where images are compared.
-
-    Args:
-        name: What the names of the metrics end with.
-        note: The same in full.
-        features: A function from uint8 images (n, height, width, channels) to (n, d).
-        judged: Whether these are features, in which distances of distributions mean something.
-    """
-
-    name: str
-    note: str
-    features: Callable[[np.ndarray], np.ndarray]
-    judged: bool
-
-    def of(self, images: np.ndarray) -> np.ndarray:
-        """Returns the features (n, d) of images, computed chunk by chunk."""
-        return np.concatenate([self.features(images[part]) for part in _chunks(len(images))])
-
-    def of_generated(self, generator: Generator, count: int) -> np.ndarray:
-        """Returns the features of the images of the seeds 0 to count - 1, a chunk drawn at once."""
-        return np.concatenate(
-            [
-                self.features(generator.generate(part.stop - part.start, seed=part.start))
-                for part in _chunks(count)
-            ]
-        )
 
 
 def measure_generator(generator: Generator) -> Evaluation:
@@ -71,33 +44,21 @@ def measure_generator(generator: Generator) -> Evaluation:
     images the generated ones lie, and how evenly they change along a path.
     """
     spec = data_of(generator.card)
-    space = _space(spec.name)
+    space = space_of(spec.name)
     split = data.get(spec.name).tests[0]
-    test = data.examples(spec, split)["image"]
+    test = data.examples(spec, split)["image"][:GENERATED]
     training_images = data.examples(spec, "train")["image"]
-    count = min(GENERATED, len(test), len(training_images))
-    real, training = space.of(test[:count]), space.of(training_images)
+    real, training = space.of(test), space.of(training_images)
+    count = space.most(GENERATED, len(test) + len(training), test.shape[1:])
     generated = space.of_generated(generator, count)
-    record = recorder(generator.card, split, count)
-    metrics = []
+    metrics: list[Metric] = []
     if space.judged:
-        of = space.note
-        measured, floors = (_distances(real, rows) for rows in (generated, training[:count]))
-        floor = f"{of}; {count} train images in place of generated ones"
-        for name, value in measured.items():
-            metrics.append(record(f"{name}_{space.name}", value, of))
-            metrics.append(record(f"{name}_{space.name}_floor", floors[name], floor))
-    found = memorisation(generated, real, training)
-    metrics += [
-        record(
-            f"memorised_{space.name}",
-            found.share,
-            f"{space.note}; as near to a train image as {PERCENTILE:g}% of the test images",
-        ),
-        *_smoothness(generator),
-    ]
+        metrics += _distances(generator, space, split, real, training, generated)
+    found = memorisation(generated, real, training, search=space.search)
+    metrics += [*_memorised(generator, space, split, found, len(real)), *_smoothness(generator)]
     if generator.labels:
         metrics.append(_accuracy_score(generator, spec, len(training_images)))
+    metrics += _probed(generator, split)
     pictures = {
         "samples.png": encode_png(generator.grid(64, seed=0)),
         "neighbours.png": _neighbours(generator, training_images, found),
@@ -105,7 +66,25 @@ def measure_generator(generator: Generator) -> Evaluation:
     return Evaluation(tuple(metrics), pictures)
 
 
-def _distances(real: np.ndarray, other: np.ndarray) -> dict[str, float]:
+def _distances(
+    generator: Generator,
+    space: Space,
+    split: str,
+    real: np.ndarray,
+    training: np.ndarray,
+    generated: np.ndarray,
+) -> Iterator[Metric]:
+    """Yields every distance of the generated features to the real ones, and its floor."""
+    n = min(len(real), len(training), len(generated))
+    record = recorder(generator.card, split, n)
+    floor = f"{space.note}; {n} train images, which it was trained on, in place of generated ones"
+    measured, floors = (_compared(real[:n], rows[:n]) for rows in (generated, training))
+    for name, value in measured.items():
+        yield record(f"{name}_{space.name}", value, space.note)
+        yield record(f"{name}_{space.name}_floor", floors[name], floor)
+
+
+def _compared(real: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """Returns every measure of one set of features against the real ones, by name."""
     distances = {"fd": frechet_distance(other, real), "kid": kernel_distance(other, real)}
     if min(len(real), len(other)) <= NEIGHBOURS:
@@ -113,15 +92,38 @@ def _distances(real: np.ndarray, other: np.ndarray) -> dict[str, float]:
     return {**distances, **dataclasses.asdict(manifold_scores(real, other))}
 
 
+def _memorised(
+    generator: Generator, space: Space, split: str, found: Memorisation, held_out: int
+) -> Iterator[Metric]:
+    """Yields what tells of copies; n counts generated images, of the floor held-out ones.
+
+    A judge saw the train images, so that in its features fresh images are not as chance has it, but
+    as held-out ones are.
+    """
+    count = len(found.distance)
+    record = recorder(generator.card, split, count)
+    near = f"as near to a train image as {PERCENTILE:g}% of the test images"
+    yield record(f"memorised_{space.name}", found.share, f"{space.note}; {near}")
+    name, nearer = f"nearer_train_{space.name}", "nearer to a train image than to any test image"
+    if not space.judged:
+        chance = f"{found.expected:.3f} by chance, deviation {found.deviation:.3f}"
+        yield record(name, found.nearer, f"{space.note}; {nearer}; {chance}")
+        return
+    yield record(name, found.nearer, f"{space.note}; {nearer}")
+    of_real = recorder(generator.card, split, min(count, held_out))
+    floor = f"{space.note}; each test image among the others in place of generated ones"
+    yield of_real(f"{name}_floor", found.nearer_held_out, floor)
+
+
 def _smoothness(generator: Generator) -> Iterator[Metric]:
-    """Yields the mean and the worst jump of the paths from seed 0 to 1, 2 to 3, …
+    """Yields how evenly images change along the paths from seed 0 to 1, 2 to 3, …
 
     In pixels: a classifier's features jump wherever a path crosses from class to class.
     """
     # A path of a conditional generator keeps its label, whose change is no matter of latents.
     labels = [n % len(generator.labels) if generator.labels else None for n in range(PATHS)]
     paths = [
-        _pixels(generator.interpolate(2 * n, 2 * n + 1, IMAGES_OF_A_PATH, label=label))
+        flat_pixels(generator.interpolate(2 * n, 2 * n + 1, IMAGES_OF_A_PATH, label=label))
         for n, label in enumerate(labels)
     ]
     jumps = path_jumps(np.stack(paths))
@@ -129,6 +131,7 @@ def _smoothness(generator: Generator) -> Iterator[Metric]:
     of = f"pixels; largest of {IMAGES_OF_A_PATH - 1} steps over the median, paths between two seeds"
     yield record("jump", jumps.mean(), f"{of}: mean")
     yield record("jump_worst", jumps.max(), f"{of}: worst")
+    yield record("smooth_paths", np.mean(jumps <= SMOOTH), f"{of}: share of {SMOOTH:g} or less")
 
 
 def _accuracy_score(generator: Generator, spec: DataSpec, count: int) -> Metric:
@@ -138,13 +141,36 @@ def _accuracy_score(generator: Generator, spec: DataSpec, count: int) -> Metric:
     images = np.concatenate(
         [
             generator.generate(part.stop - part.start, part.start, label=labels[part].tolist())
-            for part in _chunks(count)
+            for part in chunks(count)
         ]
     )
-    score, tested = classifier_accuracy_score(images, labels, recipe)
+    scores = []
+    for seed in range(recipe.seed, recipe.seed + SCORES):
+        score, tested = classifier_accuracy_score(images, labels, recipe.override({"seed": seed}))
+        scores.append(score)
     record = recorder(generator.card, data.get(spec.name).tests[0], tested)
-    note = f"{recipe.architecture}, {recipe.epochs} epochs on {count} generated images"
-    return record("classifier_accuracy_score", score, note)
+    note = (
+        f"{recipe.architecture}, {recipe.epochs} epochs on {count} generated images; mean of "
+        f"{SCORES} seeds, deviation {np.std(scores, ddof=1):.4f}"
+    )
+    return record("classifier_accuracy_score", np.mean(scores), note)
+
+
+def _probed(generator: Generator, split: str) -> Iterator[Metric]:
+    """Yields what a linear classifier reads from a discriminator that is stored beside."""
+    discriminator = generator.networks.get("discriminator")
+    name = generator.card.data["name"]
+    if discriminator is None or not has_maps(discriminator) or not data.get(name).labels:
+        return
+    found = probe(generator, PROBED)
+    record = recorder(generator.card, split, int(found["tested"]))
+    on = f"linear SVM on {found['examples']} train images"
+    for kind, of in (
+        ("", "the discriminator's features"),
+        ("_untrained", "its features with fresh weights"),
+        ("_pixels", "pixels"),
+    ):
+        yield record(f"probe_accuracy{kind}", found[f"accuracy{kind}"], f"{on}: {of}")
 
 
 def _neighbours(generator: Generator, training: np.ndarray, found: Memorisation) -> bytes:
@@ -162,35 +188,3 @@ def _neighbours(generator: Generator, training: np.ndarray, found: Memorisation)
         )
     ]
     return report.captioned_png(pairs.reshape(-1, *pairs.shape[2:]), captions, columns=6)
-
-
-def _space(name: str) -> Space:
-    """Returns the features of a data set's judge, or pixels where it has none."""
-    judge = _judge(name)
-    if judge is None:
-        return Space("pixels", "pixels, 0 to 1", _pixels, judged=False)
-    note = f"features of {judge.card.name}@{judge.card.version}"
-    return Space(judge.card.name.partition(".")[0], note, judge.features, judged=True)
-
-
-def _pixels(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1).astype(np.float32) / 255
-
-
-def _judge(name: str) -> Classifier | None:
-    """Returns the classifier whose features judge images of a data set, if one is stored."""
-    judge = data.get(name).judge
-    if judge is None:
-        return None
-    try:
-        pipeline = make_pipeline(*store.load(judge))
-    except UnknownModelError:
-        print(f"zoo: {judge}, the judge of {name}, is not stored; pixels are all", file=sys.stderr)
-        return None
-    assert isinstance(pipeline, Classifier)
-    return pipeline
-
-
-def _chunks(count: int) -> Iterator[slice]:
-    for start in range(0, count, CHUNK):
-        yield slice(start, min(start + CHUNK, count))

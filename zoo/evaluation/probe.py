@@ -6,14 +6,18 @@ to 4x4, flattened and joined, and a linear L2-SVM is fitted on them; no label re
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.errors import InvalidInputError
+from zoo.evaluation.common import flat_pixels, in_chunks
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.pipelines import Pipeline
 
 GRID = 4
 
@@ -36,11 +40,7 @@ def probe_features(discriminator: keras.Model, images: np.ndarray) -> np.ndarray
 
     from zoo.runtime import compile_network
 
-    maps = [
-        layer.output
-        for layer in discriminator.layers
-        if isinstance(layer, keras.layers.LeakyReLU) and len(layer.output.shape) == 4
-    ]
+    maps = _maps(discriminator)
     if not maps:
         raise InvalidInputError(f"{discriminator.name} has no convolutional features to probe")
     pooled = [
@@ -48,8 +48,39 @@ def probe_features(discriminator: keras.Model, images: np.ndarray) -> np.ndarray
     ]
     features = keras.layers.Concatenate()(pooled) if len(pooled) > 1 else pooled[0]
     function = compile_network(keras.Model(discriminator.inputs[0], features))
-    parts = [images[start : start + 1000] for start in range(0, len(images), 1000)]
-    return np.concatenate([function(part / np.float32(127.5) - 1) for part in parts])
+    return in_chunks(lambda part: function(part / np.float32(127.5) - 1), images)
+
+
+def has_maps(discriminator: keras.Model) -> bool:
+    """Returns whether a network has convolutional features to probe."""
+    return bool(_maps(discriminator))
+
+
+def _maps(discriminator: keras.Model) -> list[keras.KerasTensor]:
+    import keras
+
+    return [
+        layer.output
+        for layer in discriminator.layers
+        if isinstance(layer, keras.layers.LeakyReLU) and len(layer.output.shape) == 4
+    ]
+
+
+def untrained(network: keras.Model, seed: int = 0) -> keras.Model:
+    """Returns a copy of a network that has learned nothing: kernels drawn anew, the rest as built.
+
+    Kernels come from the normal distribution of He et al. 2015. Their scale matters little: biases
+    are 0, LeakyReLU keeps ratios, and the probe brings features to unit variance.
+    """
+    import keras
+
+    fresh = keras.models.clone_model(network)
+    rng = np.random.default_rng(seed)
+    for weight in fresh.weights:
+        if len(weight.shape) > 1:
+            deviation = math.sqrt(2 / math.prod(weight.shape[:-1]))
+            weight.assign(rng.normal(scale=deviation, size=weight.shape).astype("float32"))
+    return fresh
 
 
 def linear_probe(
@@ -63,27 +94,33 @@ def linear_probe(
         name: A stored generator, name or name@version, with its discriminator.
         examples: Training images to fit on, drawn at random; all if there are fewer.
         penalty: C of scikit-learn's `LinearSVC`, on features of unit variance.
-        seed: Decides which images.
+        seed: Decides which images, and the weights of the untrained discriminator.
 
     Returns:
-        `accuracy` on the test split that counts, a share; `examples` fitted on; `features`, their
-        number.
+        `accuracy` on the test split that counts, a share; beside it, for what it is worth,
+        `accuracy_untrained`, that of the same discriminator's features with fresh weights, and
+        `accuracy_pixels`, that of the pixels themselves; `examples` fitted on; `tested`, images of
+        the test split; `features`, their number.
 
     Raises:
         InvalidInputError: when the model has no discriminator, or its data have no labels.
         UnknownModelError: for an unknown name.
     """
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import LinearSVC
+    from zoo import api
 
-    from zoo import api, data
+    return probe(api.load(name), examples, penalty, seed)
+
+
+def probe(
+    model: Pipeline, examples: int = 10_000, penalty: float = 1e-3, seed: int = 0
+) -> dict[str, float]:
+    """Does what `linear_probe` does with a generator that is loaded."""
+    from zoo import data
     from zoo.recipe import Recipe
 
-    model = api.load(name)
     if "discriminator" not in model.networks:
         raise InvalidInputError(
-            f"{name} is stored without its discriminator; train it with "
+            f"{model.card.name} is stored without its discriminator; train it with "
             "method.publish_discriminator=true"
         )
     spec = Recipe.from_dict(model.card.recipe).data
@@ -92,13 +129,27 @@ def linear_probe(
         raise InvalidInputError(f"{spec.name} has no labels to probe for")
     test = data.examples(spec, data.get(spec.name).tests[0])
     chosen = np.random.default_rng(seed).permutation(len(train["image"]))[:examples]
+
+    def score(features: np.ndarray, tested: np.ndarray) -> float:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import LinearSVC
+
+        svm = make_pipeline(StandardScaler(copy=False), LinearSVC(C=penalty, random_state=seed))
+        svm.fit(features, train["label"][chosen])
+        return float(svm.score(tested, test["label"]))
+
     network = model.networks["discriminator"]
-    features = probe_features(network, train["image"][chosen])
-    svm = make_pipeline(StandardScaler(copy=False), LinearSVC(C=penalty, random_state=seed))
-    svm.fit(features, train["label"][chosen])
-    accuracy = svm.score(probe_features(network, test["image"]), test["label"])
+    images = train["image"][chosen], test["image"]
+    learned, fresh = (
+        [probe_features(one, part) for part in images]
+        for one in (network, untrained(network, seed))
+    )
     return {
-        "accuracy": float(accuracy),
+        "accuracy": score(*learned),
+        "accuracy_untrained": score(*fresh),
+        "accuracy_pixels": score(*(flat_pixels(part) for part in images)),
         "examples": len(chosen),
-        "features": features.shape[1],
+        "tested": len(test["label"]),
+        "features": learned[0].shape[1],
     }

@@ -14,13 +14,15 @@ class SplitLabel(keras.layers.Layer):
     A generator whose rows have a label has this as the layer `label`; by it the zoo knows them.
 
     Args:
-        classes: Length of the one-hot vector, the end of a row.
+        classes: Length of the one-hot vector, the end of a row; at least 1.
 
     Shape:
         (batch, latent_dim + classes) to (batch, latent_dim) and (batch, classes).
     """
 
     def __init__(self, classes: int, **kwargs: Any) -> None:
+        if classes < 1:
+            raise ValueError(f"a label needs at least 1 class, got {classes}")
         super().__init__(**kwargs)
         self.classes = classes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -31,9 +32,13 @@ class MinibatchDiscrimination(keras.layers.Layer):
         self.kernels, self.dims = kernels, dims
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # For features of unit size the distances are then about 1, however many there are; far
+        # above that exp(-distance) is 0, and so is its gradient.
+        assert input_shape[-1] is not None, "the number of features must be known"
+        deviation = 1.0 / (self.dims * math.sqrt(input_shape[-1]))
         self.kernel = self.add_weight(
             shape=(input_shape[-1], self.kernels * self.dims),
-            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            initializer=keras.initializers.RandomNormal(stddev=deviation),
             name="kernel",
         )
 

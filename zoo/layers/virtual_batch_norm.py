@@ -8,6 +8,8 @@ and on the reference, never on its batch mates, in training and after.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -81,6 +83,9 @@ class VirtualBatchNormalization(keras.layers.Layer):
     Args:
         size: Rows of the reference, the first of the batch.
         epsilon: Added to the variance.
+
+    Shape:
+        (size + batch, …, channels) to the same; the sides in between are known beforehand.
     """
 
     def __init__(self, size: int = 64, epsilon: float = 1e-3, **kwargs: Any) -> None:
@@ -95,15 +100,14 @@ class VirtualBatchNormalization(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         x = ops.cast(inputs, self.variable_dtype)
         pixels = tuple(range(1, len(x.shape) - 1))
-        means = ops.mean(x, axis=pixels, keepdims=True)
-        squares = ops.mean(ops.square(x), axis=pixels, keepdims=True)
+        means, squares = _mean(x, pixels), _mean(ops.square(x), pixels)
         means, squares = self._with_reference(means), self._with_reference(squares)
         scale = ops.rsqrt(squares - ops.square(means) + self.epsilon) * self.gamma
         return ops.cast((x - means) * scale + self.beta, inputs.dtype)
 
     def _with_reference(self, moments: Any) -> Any:
         """Joins each example's moment with those of the reference."""
-        of_reference = ops.mean(moments[: self.size], axis=0, keepdims=True)
+        of_reference = ops.sum(moments[: self.size], axis=0, keepdims=True) / self.size
         joined = (of_reference * self.size + moments[self.size :]) / (self.size + 1)
         return ops.concatenate([ops.repeat(of_reference, self.size, axis=0), joined], axis=0)
 
@@ -112,3 +116,9 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "epsilon": self.epsilon}
+
+
+def _mean(x: Any, axes: Sequence[int]) -> Any:
+    """A sum over a number: on one backend `ops.mean` rounds float64 to float32."""
+    count = math.prod(x.shape[axis] for axis in axes)
+    return ops.sum(x, axis=tuple(axes), keepdims=True) / count

@@ -26,12 +26,15 @@ class AdversarialLoss:
         smooths: Whether there is a target for real examples that smoothing can lower.
         score: What is logged of logits: the probability of being real, or the logits themselves
             where they stand for none.
+        needs_penalty: Whether the discriminator's loss has no lower bound unless a penalty on its
+            gradient gives it one.
     """
 
     discriminator: Callable[..., Any]
     generator: Callable[[Any], Any]
     smooths: bool = True
     score: Callable[[Any], Any] = ops.sigmoid
+    needs_penalty: bool = False
 
 
 def cross_entropy_discriminator(real: Any, fake: Any, real_label: float = 1.0) -> Any:
@@ -106,10 +109,17 @@ ADVERSARIAL_LOSSES.add(
     "least_squares",
     AdversarialLoss(least_squares_discriminator, least_squares_generator, score=ops.copy),
 )
-for _name, _discriminator in (
-    ("hinge", hinge_discriminator),
-    ("wasserstein", wasserstein_discriminator),
-):
-    ADVERSARIAL_LOSSES.add(
-        _name, AdversarialLoss(_discriminator, wasserstein_generator, False, ops.copy)
-    )
+ADVERSARIAL_LOSSES.add(
+    "hinge",
+    AdversarialLoss(hinge_discriminator, wasserstein_generator, smooths=False, score=ops.copy),
+)
+ADVERSARIAL_LOSSES.add(
+    "wasserstein",
+    AdversarialLoss(
+        wasserstein_discriminator,
+        wasserstein_generator,
+        smooths=False,
+        score=ops.copy,
+        needs_penalty=True,
+    ),
+)

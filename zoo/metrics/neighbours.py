@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from zoo.metrics.features import require_alike
+
 # Distances held at once: 16 MiB.
 _BLOCK = 2**21
 
@@ -56,19 +58,29 @@ def squared_radii(rows: np.ndarray, k: int) -> np.ndarray:
     return np.maximum(radii, 0)
 
 
-def nearest(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    rows: np.ndarray, columns: np.ndarray, own: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Finds the column that is nearest to each row.
 
     Args:
         rows: (n, d).
         columns: (m, d).
+        own: Whether row i and column i are the same one, which is left out.
 
     Returns:
         Its index, int (n,), and its distance, float64 (n,): 0 for an equal one.
+
+    Raises:
+        ValueError: for rows and columns that do not fit each other.
     """
+    require_alike(rows, columns, least=1)
     index = np.empty(len(rows), int)
     distance = np.empty(len(rows))
     for part, squares in squared_distances(rows, columns):
+        if own:
+            mine = np.arange(part.start, part.stop)
+            squares[mine - part.start, mine] = np.inf
         index[part] = squares.argmin(axis=1)
         gap = np.asarray(rows[part], np.float64) - columns[index[part]]
         distance[part] = np.sqrt(np.einsum("ij,ij->i", gap, gap))

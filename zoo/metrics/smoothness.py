@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# A path is smooth when no step is longer than so many times its median step.
+SMOOTH = 4.0
+
 
 def path_jumps(features: np.ndarray) -> np.ndarray:
     """Largest step of each path in ratio to its median step.

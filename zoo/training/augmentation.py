@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -21,6 +22,7 @@ from zoo.training.options import keras_class, make
 # These mix an example's label as they mix its image.
 _MIXERS = (keras.layers.MixUp, keras.layers.CutMix)
 ALTERNATING_FLIP = "AlternatingFlip"
+PROGRESSIVE_RESIZE = "ProgressiveResize"
 _FIRST_FLIP = "first flip"
 
 _LAYERS = {**vars(keras.layers), **vars(own_layers)}
@@ -36,8 +38,9 @@ def build_augmentation(
     mixes examples, the integer labels become rows of shares, float32 (batch, classes).
 
     Args:
-        recipe: Its `augmentation` names Keras layers, layers of `zoo.layers.augmentation`, or
-            `AlternatingFlip`, which mirrors each image in every second epoch.
+        recipe: Its `augmentation` names Keras layers, layers of `zoo.layers.augmentation`,
+            `AlternatingFlip`, which mirrors each image in every second epoch, or, at the end,
+            `ProgressiveResize`, which shrinks images to `side` pixels `until` a share of the run.
         model: Whose batches they are, and whose steps are counted.
         steps_per_epoch: Steps in an epoch.
         classes: Number of classes.
@@ -47,7 +50,7 @@ def build_augmentation(
     """
     if not recipe.augmentation:
         return None
-    parts = [_build(part, index, model) for index, part in enumerate(recipe.augmentation)]
+    parts = [_build(recipe, index, model) for index in range(len(recipe.augmentation))]
 
     def augment(batch: Batch) -> Batch:
         batch = dict(batch)
@@ -59,7 +62,9 @@ def build_augmentation(
             for layer, seeds in parts:
                 for seed in seeds:
                     seed.restart(stream)
-                if layer is None:
+                if isinstance(layer, _Shrinking):
+                    images = layer(images, model.progress)
+                elif layer is None:
                     images = _alternate(images, flips, model.step // steps_per_epoch)
                 elif isinstance(layer, _MIXERS):
                     rows = _rows(batch[label], classes)
@@ -89,16 +94,54 @@ def _flip_key(stream: str) -> str:
     return f"{stream}/{_FIRST_FLIP}" if stream else _FIRST_FLIP
 
 
-def _build(
-    part: Mapping[str, Any], index: int, model: MultiPlayerModel
-) -> tuple[Any, list[CounterSeed]]:
+class _Shrinking:
+    """Small images first, which take less time, full ones later (Howard et al. 2018, fast.ai).
+
+    Args:
+        side: Height and width while they are small, at least 8.
+        until: The share of the run that sees small images, in (0, 1].
+    """
+
+    def __init__(self, side: int, until: float) -> None:
+        if side < 8 or not 0 < until <= 1:
+            raise ValueError(f"side must be 8 or more, until in (0, 1], got {side} and {until}")
+        self.side, self.until = side, until
+
+    def __call__(self, images: Any, progress: Any) -> Any:
+        """Returns images (batch, height, width, channels) in the size of this step."""
+        height, width = images.shape[1:3]
+        if self.side > min(height, width):
+            raise RecipeError(
+                f"{PROGRESSIVE_RESIZE} shrinks to {self.side} pixels, images have {height}x{width}"
+            )
+        size = (self.side, self.side)
+        return ops.cond(
+            progress < self.until,
+            lambda: ops.image.resize(images, size, antialias=True),
+            lambda: images,
+        )
+
+
+def _build(recipe: Recipe, index: int, model: MultiPlayerModel) -> tuple[Any, list[CounterSeed]]:
     """Returns a layer, None for the alternating flip, and the seeds that it draws from."""
+    part = recipe.augmentation[index]
     name = part["name"]
     options = {key: value for key, value in part.items() if key != "name"}
     if name == ALTERNATING_FLIP:
         if options:
             raise RecipeError(f"{ALTERNATING_FLIP} has no options, got {', '.join(options)}")
         return None, []
+    if name == PROGRESSIVE_RESIZE:
+        if index != len(recipe.augmentation) - 1:
+            raise RecipeError(f"{PROGRESSIVE_RESIZE} must be the last augmentation")
+        shrinking = make(_Shrinking, options, name)
+        if model.takes_any_size:
+            for network in model.network_names:
+                # Else it would take images of the size alone that it was built for.
+                getattr(model, network).input_spec = None
+            return shrinking, []
+        print(f"zoo: {keras.backend.backend()} takes images of one size: all are", file=sys.stderr)
+        return keras.layers.Identity(), []
     layer_class = keras_class(_LAYERS, name, keras.Layer, "augmentation")
     layer = make(layer_class, {**options, "seed": 0}, f"augmentation {name}")
     if isinstance(layer, _MIXERS) and not model.labels:

@@ -8,6 +8,21 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.errors import ZooError
+
+
+class BrokenTrainingError(ZooError):
+    """A training with a loss, a weight or another value that is not finite.
+
+    Args:
+        message: One line that says so.
+        step: The first broken step as far as is known, else the last; counted from 1.
+    """
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
 
 class FirstBrokenSteps(keras.metrics.Metric):
     """For each player the first step with a loss that is not finite.

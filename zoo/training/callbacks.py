@@ -13,19 +13,22 @@ from typing import Any
 import keras
 
 from zoo import files
-from zoo.errors import ZooError
 from zoo.runs import History, Run
 from zoo.training import distribution
+from zoo.training.broken import BrokenTrainingError
 from zoo.training.checkpoint import save_checkpoint
 from zoo.training.stopping import best_epoch, is_over
 
 CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
+# After so many steps of an epoch its values are looked at.
+LOOK_EVERY = 200
 
 
 class Keeper(keras.callbacks.Callback):
     """Keeps a run: checkpoint and history after every epoch, or neither.
 
-    Of several processes one writes.
+    Of several processes one writes. An epoch with a loss that is not finite is broken off within
+    `LOOK_EVERY` steps.
 
     Args:
         run: The run; its history and compile time grow as training goes on.
@@ -37,10 +40,23 @@ class Keeper(keras.callbacks.Callback):
         self.run = run
         self.facts = dict(facts or {})
         self._began = self._compiled = 0.0
+        self._next_look = 0
+        # Keras then need not wait for the logs of a step before it begins the next; but of several
+        # processes all must break off after the same one.
+        self.async_safe = distribution.process_count() == 1
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
         self._compiled = self.model.compile_seconds
+        self._next_look = LOOK_EVERY
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if batch + 1 < self._next_look:
+            return
+        self._next_look = batch + 1 + LOOK_EVERY
+        # Each is a mean over the epoch so far: once not finite, it stays so.
+        if not all(math.isfinite(value) for value in (logs or {}).values()):
+            self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {key: float(value) for key, value in (logs or {}).items()}
@@ -72,9 +88,10 @@ class Keeper(keras.callbacks.Callback):
         """Ends a training that has gone wrong before its state takes a good one's place.
 
         Raises:
-            ZooError: for a loss, weight or other value that is not finite.
+            BrokenTrainingError: for a loss, weight or other value that is not finite.
         """
         steps = self.model.broken_steps()
+        first = min(steps.values(), default=int(self.model.step))
         broken = [key for key, value in values.items() if not math.isfinite(value)]
         if steps:
             player = min(steps, key=lambda name: steps[name])
@@ -87,7 +104,7 @@ class Keeper(keras.callbacks.Callback):
                 return
             what = f"weights of player {worn[0]} are not finite after the last step"
         last = f"; the last good checkpoint is {self.run.folder / CHECKPOINT}" if epoch else ""
-        raise ZooError(f"{what}, in epoch {epoch + 1}; {kept(epoch)}{last}")
+        raise BrokenTrainingError(f"{what}, in epoch {epoch + 1}; {kept(epoch)}{last}", first)
 
     def _has_finite_weights(self, player: str) -> bool:
         variables = self.model.player_variables(player)

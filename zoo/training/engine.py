@@ -62,7 +62,7 @@ class MultiPlayerModel(Step, keras.Model):
     logged: tuple[str, ...] = ()
     published: tuple[str, ...]
     images: ClassVar[tuple[str, ...]] = ("image",)
-    sample_columns: ClassVar[int | None] = None
+    sample_columns: int | None = None
     labels: ClassVar[dict[str, str]] = {}
 
     def __init__(
@@ -296,6 +296,13 @@ class MultiPlayerModel(Step, keras.Model):
 
         Args:
             examples: Arrays as training has them: held-out ones where the recipe holds some out.
+        """
+
+    def begin(self, examples: Batch) -> None:
+        """Sets weights by the training examples, for methods that begin otherwise than at random.
+
+        Args:
+            examples: Arrays as training has them. A checkpoint is read after this.
         """
 
     @property

@@ -43,6 +43,7 @@ class JaxStep:
     """
 
     compile_seconds: float = 0.0
+    takes_any_size = False
     _examples: Data | None = None
 
     def train_step(  # type: ignore[misc]
@@ -129,13 +130,14 @@ class JaxStep:
         seed: int,
         first_epoch: int,
         last_epoch: int,
+        passes: int = 1,
     ) -> Iterator[tuple[Data]]:
         """Returns what `fit` takes for the epochs `first_epoch` up to, not including, `last_epoch`.
 
         Examples that fit go to the device once; then only their numbers follow, those of one
-        execution at a time. Others are fed batch by batch.
+        execution at a time. Others are fed batch by batch. An epoch is so many passes over them.
         """
-        batches = shuffled_batches(arrays, batch_size, seed, first_epoch, last_epoch)
+        batches = shuffled_batches(arrays, batch_size, seed, first_epoch, last_epoch, passes)
         if not distribution.fits(arrays):
             self.steps_per_execution = 1
             return (

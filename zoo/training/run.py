@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,9 +39,11 @@ def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
         as_begun: Whether that run's own settings hold in place of the recipe's.
 
     Raises:
-        ZooError, RecipeError: when there is nothing to resume, as `last_run` says; or when the
-            processes were not started alike.
+        ZooError, RecipeError: when there is nothing to resume, as `last_run` says; when the
+            processes were not started alike; or when what is to judge the result is not stored.
     """
+    from zoo.evaluation.common import require_judges
+
     if distribution.process_count() > 1:
         distribution.require_agreement(
             {
@@ -53,6 +56,7 @@ def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
     begun = []
 
     def begin() -> dict[str, Any]:
+        require_judges(recipe)
         wanted = None if as_begun else recipe
         run = last_run(recipe.name, wanted) if resume else new_run(recipe)
         if recipe.backend not in (None, run.recipe.backend):
@@ -109,6 +113,7 @@ def fit_run(
         classes = len(data.labels(recipe.data))
         model = build_model(recipe, first_images(train), classes, steps)
         model.watch(validation or train)
+        model.begin(train)
         run.history = _take_up(run, model)
         grid = [SampleGrid(run.folder / "samples")] if model.draws_samples else []
         verbose = _verbosity(verbose) if chief else 0
@@ -145,7 +150,9 @@ def fit_model(
     examples = {**train, **further_arrays(recipe, train)}
     with model.graph_precision(recipe.precision):
         model.fit(
-            model.training_feed(examples, recipe.batch_size, recipe.seed, done, epochs),
+            model.training_feed(
+                examples, recipe.batch_size, recipe.seed, done, epochs, recipe.data.repeat
+            ),
             validation_data=(validation,) if validation else None,
             validation_batch_size=500,
             epochs=epochs,
@@ -246,19 +253,27 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
         if architecture.task == "translation":
             wanted, pairs = "a pair of domains", f"; there are {', '.join(data.PAIRS)}"
         raise RecipeError(f"{architecture.name} learns from {wanted}, not {source.name}{pairs}")
-    if architecture.task == "classification" and not data.labels(recipe.data):
+    if _learns_from_labels(architecture) and not data.labels(recipe.data):
         raise RecipeError(f"{architecture.name} learns from labels, and {source.name} has none")
     return data.training_examples(recipe.data)
 
 
+def _learns_from_labels(architecture: registry.Architecture) -> bool:
+    """A classifier does, and so does a generator that is built for a number of classes."""
+    if architecture.task == "classification":
+        return True
+    builders = map(registry.load_object, architecture.networks.values())
+    return any("classes" in inspect.signature(builder).parameters for builder in builders)
+
+
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:
-    """Returns the number of whole batches in an epoch.
+    """Returns the number of whole batches in an epoch, which is one pass or `data.repeat`.
 
     Raises:
         RecipeError: when there is not one, or when an epoch would not end with an execution of
             several steps, for Keras would then run on into the next.
     """
-    steps = examples // recipe.batch_size
+    steps = recipe.data.repeat * examples // recipe.batch_size
     if not steps:
         raise RecipeError(
             f"batch_size {recipe.batch_size} is above the {examples} training examples"
@@ -277,10 +292,15 @@ def publish(run: Run, root: Path | None = None) -> Run:
     Args:
         run: From `fit_run`.
         root: Where to store; by default `$ZOO_HOME/models`.
+
+    Raises:
+        RecipeError: when what is to judge the result is not stored; the run stays as it is.
     """
     from zoo import evaluation, report
+    from zoo.evaluation.common import require_judges
 
     assert run.model is not None, "publish takes what fit_run returned"
+    require_judges(run.recipe)
     networks = run.model.published_networks()
     card = make_card(run, networks)
     with locked(run.folder):
@@ -310,7 +330,7 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     count = epoch_length(training_arrays(recipe)[0])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}
-    steps = count // recipe.batch_size * len(run.history)
+    steps = recipe.data.repeat * count // recipe.batch_size * len(run.history)
     stopping = recipe.early_stopping
     alone = bool(stopping) and not run.members
     best = {"best_epoch": best_epoch(run.history, stopping)} if alone else {}

@@ -23,6 +23,7 @@ class TensorFlowStep:
     """`train_step` and `test_step` for `MultiPlayerModel` under `fit` and `evaluate`."""
 
     compile_seconds = 0.0  # Tracing is part of the first step here.
+    takes_any_size = True  # A compiled step runs on images of another height and width, too.
 
     def train_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
         self._round = 0
@@ -110,15 +111,23 @@ class TensorFlowStep:
         return str(details.get("device_name", found[0].device_type.lower()))
 
     def training_feed(
-        self, arrays: Arrays, batch_size: int, seed: int, first_epoch: int, last_epoch: int
+        self,
+        arrays: Arrays,
+        batch_size: int,
+        seed: int,
+        first_epoch: int,
+        last_epoch: int,
+        passes: int = 1,
     ) -> tf.data.Dataset:
         """Returns what `fit` takes for the epochs `first_epoch` up to, not including, `last_epoch`.
 
-        Batches of every stream are gathered and prefetched in the graph.
+        Batches of every stream are gathered and prefetched in the graph. An epoch is so many passes
+        over the examples.
         """
+        span = (first_epoch, last_epoch, passes)
 
         def batches() -> Iterator[dict[str, np.ndarray]]:
-            for epoch in shuffled_batches(arrays, batch_size, seed, first_epoch, last_epoch):
+            for epoch in shuffled_batches(arrays, batch_size, seed, *span):
                 for step in range(len(next(iter(epoch.values())))):
                     yield {stream: rows[step] for stream, rows in epoch.items()}
 

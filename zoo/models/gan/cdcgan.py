@@ -1,18 +1,21 @@
 """A DCGAN that draws a class on demand.
 
 The generator sees the label beside the latent vector, as the conditional GAN of Mirza and Osindero
-(2014, section 3.1) does; the discriminator judges by projection (Miyato and Koyama 2018).
+(2014, section 3.1) does, and batch norm has a scale and an offset for each class (Dumoulin et al.
+2017, eq. 5); the discriminator judges by projection. Miyato and Koyama (2018) have the last two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
 
+from zoo.layers.adversarial import INITIALIZER
 from zoo.layers.labelled_rows import SplitLabel
-from zoo.models.gan.dcgan import INITIALIZER, draw, look
+from zoo.models.gan.dcgan import draw, look
 
 # A class begins as a vector like a latent one.
 _AS_LATENTS = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
@@ -24,6 +27,7 @@ def generator(
     latent_dim: int = 100,
     width: int = 128,
     embedding_dim: int = 32,
+    conditional_norm: bool = True,
 ) -> keras.Model:
     """Builds the generator, that of `dcgan` on latents with the label's embedding beside them.
 
@@ -33,6 +37,8 @@ def generator(
         latent_dim: Length of a latent vector.
         width: Channels of the last hidden map; each smaller map has twice as many.
         embedding_dim: Length of the vector that is learned for each class.
+        conditional_norm: Whether batch norm has a scale and an offset for each class, or one of
+            each for all.
 
     Returns:
         A model from `latents` (batch, latent_dim + classes), each row a vector from N(0, I) and
@@ -40,11 +46,12 @@ def generator(
     """
     rows = keras.Input((latent_dim + classes,), name="latents")
     latents, label = SplitLabel(classes, name="label")(rows)
-    # A dense layer on a one-hot vector looks it up, and takes shares of two classes as well.
-    embedded = layers.Dense(
-        embedding_dim, use_bias=False, kernel_initializer=_AS_LATENTS, name="embedding"
-    )(label)
-    x = draw(layers.Concatenate()([latents, embedded]), input_shape, width)
+    embedded = _of_class(label, embedding_dim, _AS_LATENTS, "embedding")
+
+    def normalized(x: keras.KerasTensor) -> keras.KerasTensor:
+        return _class_norm(x, label) if conditional_norm else layers.BatchNormalization()(x)
+
+    x = draw(layers.Concatenate()([latents, embedded]), input_shape, width, normalized)
     return keras.Model(rows, layers.Activation("tanh", name="images")(x), name="generator")
 
 
@@ -80,3 +87,20 @@ def discriminator(
     projection = layers.Dot(axes=1)([v, x])
     outputs = layers.Add(name="conditional_logits")([logits, projection])
     return keras.Model([images, labels], outputs, name="discriminator")
+
+
+def _class_norm(x: keras.KerasTensor, label: keras.KerasTensor) -> keras.KerasTensor:
+    """Batch norm whose scale and offset are those of the class, at first 1 and 0 for all."""
+    rows, channels = x.shape[1], x.shape[-1]
+    x = layers.BatchNormalization(center=False, scale=False)(x)
+    scale = _of_class(label, channels, "ones", f"scale_{rows}")
+    offset = _of_class(label, channels, "zeros", f"offset_{rows}")
+    x = layers.Multiply()([x, layers.Reshape((1, 1, channels))(scale)])
+    return layers.Add()([x, layers.Reshape((1, 1, channels))(offset)])
+
+
+def _of_class(
+    label: keras.KerasTensor, size: int, initializer: Any, name: str
+) -> keras.KerasTensor:
+    """Looks a class's vector up; a dense layer on a one-hot label takes shares of two as well."""
+    return layers.Dense(size, use_bias=False, kernel_initializer=initializer, name=name)(label)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from zoo.layers.adversarial import SLOPE
 from zoo.layers.maxout import Maxout
-
-_SLOPE = 0.2
 
 
 def generator(
@@ -73,7 +72,7 @@ def discriminator(
         if activation == "maxout":
             x = Maxout(pieces)(layers.Dense(width * pieces)(x))
         else:
-            x = layers.LeakyReLU(_SLOPE)(layers.Dense(width)(x))
+            x = layers.LeakyReLU(SLOPE)(layers.Dense(width)(x))
         x = layers.Dropout(dropout)(x)
     x = layers.Identity(name="features")(x)
     return keras.Model(images, layers.Dense(1, name="logits")(x), name="discriminator")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -14,10 +14,12 @@ from zoo.errors import RecipeError
 from zoo.latents import draw_rows, to_pixels
 from zoo.layers.differentiable_augmentation import parse_policy
 from zoo.layers.labelled_rows import classes_of
+from zoo.layers.minibatch_discrimination import MinibatchDiscrimination
 from zoo.losses.adversarial import ADVERSARIAL_LOSSES, feature_matching
 from zoo.losses.penalties import PENALTIES, Penalty
 from zoo.networks import features_of
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
+from zoo.training.standing_statistics import take_statistics
 
 # What the rounds of a step may share, and the rounds, for one turn of the discriminator.
 _ROUNDS = {
@@ -25,6 +27,11 @@ _ROUNDS = {
     "images": (("generator",), ("discriminator",)),
     "round": (("discriminator", "generator"),),
 }
+# With these a discriminator's answer to one example depends on the others.
+_MIXING = (keras.layers.BatchNormalization, MinibatchDiscrimination)
+# Batches for the statistics of what is published, as many as in Brock et al. 2019, and of what is
+# only looked at after an epoch; their size; and seeds that nobody asks images of.
+_STANDING, _GLANCE, _ROWS, _FIRST_SEED = 100, 8, 32, 2**62
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -46,7 +53,8 @@ class GAN(MultiPlayerModel):
         share: `nothing`; `images`, where the generator goes first and the discriminator judges
             the images of that round; or `round`, where both learn from one forward pass of both.
             The last two save time and let a player answer an older opponent.
-        penalty: A name in `PENALTIES`, or None.
+        penalty: A name in `PENALTIES`, or None. The Wasserstein loss needs one. It is of each
+            example, so the discriminator has neither batch norm nor minibatch discrimination.
         penalty_weight: What it is multiplied by; None is the paper's.
         penalty_interval: Every how many steps it is computed, then so many times as heavy
             (Karras et al. 2020, "lazy regularization").
@@ -56,6 +64,9 @@ class GAN(MultiPlayerModel):
             names of `AUGMENTATIONS`, as `color,translation,cutout`; "" for nothing.
         publish_discriminator: Whether the discriminator is stored as well, as
             `zoo.linear_probe` needs.
+
+    Where the generator's average is kept, what is published has that average's own statistics of
+    batch norm, taken over noise.
 
     Raises:
         ValueError: for an option out of range, or two that exclude each other.
@@ -89,6 +100,14 @@ class GAN(MultiPlayerModel):
             raise ValueError(f"real_label must be in (0.5, 1], got {real_label}")
         if real_label != 1 and not self._loss.smooths:
             raise ValueError(f"the loss {loss} has no real_label, got {real_label}")
+        if self._loss.needs_penalty and not penalty:
+            raise ValueError(f"the loss {loss} needs a penalty, such as gradient_penalty")
+        if penalty and any(isinstance(layer, _MIXING) for layer in discriminator.layers):
+            raise ValueError(
+                f"the penalty {penalty} takes the gradient of each example, and this discriminator "
+                "lets examples see each other; set network.discriminator.batch_norm=false and no "
+                "minibatch_kernels"
+            )
         if min(discriminator_steps, penalty_interval) < 1:
             raise ValueError("discriminator_steps and penalty_interval must be at least 1")
         if share not in _ROUNDS:
@@ -107,6 +126,8 @@ class GAN(MultiPlayerModel):
         super().__init__({"generator": generator, "discriminator": discriminator}, **kwargs)
         self.classes = classes_of(generator)
         self.latent_dim = generator.input_shape[-1] - self.classes
+        # A column for each class.
+        self.sample_columns = self.classes or None
         self.loss = loss
         self.real_label = real_label
         self.discriminator_steps = discriminator_steps
@@ -135,7 +156,8 @@ class GAN(MultiPlayerModel):
             for alter in self._alterations:
                 real, generated = alter(real, seed), alter(generated, seed)
         losses, logs = {}, {}
-        fake_logits = self._judge(generated, labels, training)
+        if "discriminator" in players or not self.feature_matching:
+            fake_logits = self._judge(generated, labels, training)
         if "generator" in players:
             if self.feature_matching:
                 network = features_of(self.discriminator, self.feature_matching)
@@ -203,7 +225,22 @@ class GAN(MultiPlayerModel):
         due = ops.equal(self.step % every, 0)
         return every * ops.cond(due, value, lambda: ops.zeros((), dtype=floatx()))
 
+    def published_networks(self) -> dict[str, keras.Model]:
+        return self._published(_STANDING)
+
+    def _published(self, batches: int) -> dict[str, keras.Model]:
+        networks = super().published_networks()
+        if "generator" in self.ema:
+            take_statistics(networks["generator"], self._noise(batches))
+        return networks
+
+    def _noise(self, batches: int) -> Iterator[np.ndarray]:
+        """Yields rows for the generator, the same ones every time; classes come in turn."""
+        for batch in range(batches):
+            first = _FIRST_SEED + batch * _ROWS
+            yield draw_rows(range(first, first + _ROWS), self.latent_dim, self.classes)
+
     def sample(self, count: int) -> np.ndarray:
-        generator = self.published_networks()["generator"]
+        generator = self._published(_GLANCE)["generator"]
         rows = draw_rows(range(count), self.latent_dim, self.classes)
         return to_pixels(ops.convert_to_numpy(generator(rows, training=False)))

@@ -9,15 +9,12 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from zoo.layers.adversarial import INITIALIZER, SLOPE
 from zoo.layers.instance_norm import InstanceNormalization
 from zoo.layers.padding import ReflectionPadding
 from zoo.models.translation.game import TranslationGame
 from zoo.models.translation.pool import exchange
 from zoo.training.engine import Losses
-
-# Section 7.2: weights from a normal distribution of deviation 0.02; LeakyReLU of slope 0.2.
-_INITIALIZER = {"class_name": "RandomNormal", "config": {"stddev": 0.02}}
-_SLOPE = 0.2
 
 
 def generator(
@@ -60,7 +57,7 @@ def generator(
             strides=2,
             padding="same",
             use_bias=False,
-            kernel_initializer=_INITIALIZER,
+            kernel_initializer=INITIALIZER,
         )(x)
         x = _normalized(x)
     x = _conv(input_shape[-1], 7, use_bias=True)(ReflectionPadding(3)(x))
@@ -84,11 +81,11 @@ def discriminator(
     if depth is None:
         depth = min(3, max(1, int(math.log2(min(input_shape[:2]))) - 5))
     images = keras.Input(tuple(input_shape), name="images")
-    x = layers.LeakyReLU(_SLOPE)(_patch(width, strides=2, use_bias=True)(images))
+    x = layers.LeakyReLU(SLOPE)(_patch(width, strides=2, use_bias=True)(images))
     for step in range(1, depth + 1):
         filters = width << min(step, 3)
         x = _patch(filters, strides=2 if step < depth else 1)(x)
-        x = layers.LeakyReLU(_SLOPE)(InstanceNormalization()(x))
+        x = layers.LeakyReLU(SLOPE)(InstanceNormalization()(x))
     return keras.Model(images, _patch(1, use_bias=True, name="logits")(x), name="discriminator")
 
 
@@ -175,7 +172,7 @@ class CycleGAN(TranslationGame):
 # Where a norm follows, a bias would have no effect.
 def _conv(filters: int, size: int, use_bias: bool = False, **options: Any) -> keras.layers.Layer:
     return layers.Conv2D(
-        filters, size, use_bias=use_bias, kernel_initializer=_INITIALIZER, **options
+        filters, size, use_bias=use_bias, kernel_initializer=INITIALIZER, **options
     )
 
 

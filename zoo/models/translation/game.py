@@ -70,6 +70,11 @@ class TranslationGame(MultiPlayerModel):
         """Returns how far two batches of images in [-1, 1] are apart, a scalar."""
         raise NotImplementedError
 
+    @property
+    def cycle_weight(self) -> Any:
+        """The weight of the reconstruction in this step."""
+        return self.cycle
+
     def further_losses(self, a: Any, b: Any, training: bool) -> tuple[Any, Losses]:
         """Returns what the generators' loss has beside, and values to log."""
         return 0.0, {}
@@ -98,7 +103,7 @@ class TranslationGame(MultiPlayerModel):
         back = self.distance(self.g_ba(made_b, training=training), a)
         back = back + self.distance(self.g_ab(made_a, training=training), b)
         further, logs = self.further_losses(a, b, training)
-        loss = self.adversarial * game + self.cycle * back + further
+        loss = self.adversarial * game + self.cycle_weight * back + further
         return {"generators": loss}, {"reconstruction_loss": back, **logs}
 
     def _judged(

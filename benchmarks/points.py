@@ -1,0 +1,37 @@
+"""Tables of points, each kept as it is measured, so that a benchmark broken off goes on."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from zoo import files
+
+Point = TypeVar("Point")
+_KINDS = {"float": float, "int": int, "str": str}
+
+
+def read_points(table: Path, kind: type[Point]) -> list[Point]:
+    """Reads a table of points, a dataclass of numbers and texts; none where there is no table."""
+    if not table.is_file():
+        return []
+    fields = dataclasses.fields(cast(Any, kind))
+    lines = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    return [
+        kind(**{field.name: _KINDS[str(field.type)](line[field.name]) for field in fields})
+        for line in lines
+    ]
+
+
+def write_points(table: Path, points: Iterable[Any]) -> None:
+    """Replaces a table of points, one or more; a kill leaves the old one or the new one."""
+    lines = [dataclasses.asdict(point) for point in points]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    files.write_text(table, text.getvalue())

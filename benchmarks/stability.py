@@ -1,0 +1,222 @@
+"""How far apart seeds of the MNIST models end, and what training does when the rate doubles.
+
+Every recipe is trained to its end with three seeds, at its own rate and at twice that. Its images
+are measured as `zoo evaluate` does: 10,000 of them against the test split, in the features of the
+data set's judge. A training whose losses stop being finite counts as broken, with its step.
+
+Each point is kept as it is done, and a training that was broken off goes on from its last epoch;
+the command given again goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import math
+import shutil
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import zoo
+from benchmarks.measure import Row
+from benchmarks.points import read_points, write_points
+from zoo import data, paths, registry
+from zoo.latents import draw_rows, to_pixels
+from zoo.metrics.frechet import frechet_distance
+from zoo.metrics.kernel import kernel_distance
+from zoo.metrics.manifold import manifold_scores
+from zoo.pipelines import Classifier
+from zoo.recipe import Recipe
+from zoo.runs import new_run, resolved, unfinished_runs
+from zoo.runtime import compile_network
+from zoo.training.broken import BrokenTrainingError
+from zoo.training.run import fit_run
+
+# The table has a column for each.
+SIDE_BY_SIDE = True
+RECIPES = ("gan.mnist", "dcgan.mnist")
+SEEDS = (1, 2, 3)
+FACTORS = (1.0, 2.0)
+# Of several seeds the worst is the one with the largest distance, or the smallest recall.
+WORST = {"fd": max, "kid": max, "recall": min}
+_COUNT = 10_000
+_QUICK = {"data.limit": 1024, "epochs": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One training, as a line of the table of points.
+
+    Args:
+        recipe: The recipe's name.
+        digest: Of all that it says, so that a point of another recipe is none of this one.
+        factor: What its rate was multiplied by.
+        seed: Its seed.
+        steps: How long it was to be trained.
+        count: Images that were measured.
+        fd: Fréchet distance; not a number for a broken training, like the next two.
+        kid: Kernel distance.
+        recall: Share of real images inside the manifold of the generated ones.
+        broken: The first step with a loss that is not finite, 0 for none.
+        seconds: How long its whole epochs took.
+    """
+
+    recipe: str
+    digest: str
+    factor: float
+    seed: int
+    steps: int
+    count: int
+    fd: float = math.nan
+    kid: float = math.nan
+    recall: float = math.nan
+    broken: int = 0
+    seconds: float = 0.0
+
+
+def rows(quick: bool) -> list[Row]:
+    """The mean and the worst of the seeds, for each recipe and rate."""
+    name = "stability-quick" if quick else "stability"
+    table = paths.home() / "benchmarks" / f"{name}.csv"
+    points = measured(table, RECIPES, SEEDS[:1] if quick else SEEDS, quick)
+    print(f"points in {table}", file=sys.stderr)
+    return summary(points)
+
+
+def measured(
+    table: Path, recipes: Sequence[str], seeds: Sequence[int], quick: bool = False
+) -> list[Point]:
+    """Returns all points: those in the table as they are, the others measured and added."""
+    done = {_key(point): point for point in read_points(table, Point)}
+    found = []
+    for name in recipes:
+        for factor in FACTORS:
+            for seed in seeds:
+                recipe = with_rate(registry.recipes().get(name), factor)
+                recipe = recipe.override({"seed": seed, **(_QUICK if quick else {})})
+                point = wanted(recipe, factor, 500 if quick else _COUNT)
+                if _key(point) not in done:
+                    point = train_and_measure(point, recipe, table.with_suffix(""))
+                    done[_key(point)] = point
+                    write_points(table, done.values())
+                    print(_said(point), file=sys.stderr)
+                found.append(done[_key(point)])
+    return found
+
+
+def with_rate(recipe: Recipe, factor: float) -> Recipe:
+    """Multiplies every rate of a recipe."""
+    parts = [("optimizer", recipe.optimizer)]
+    parts += [(f"players.{player}", part) for player, part in recipe.players.items()]
+    return recipe.override(
+        {
+            f"{path}.learning_rate": factor * part["learning_rate"]
+            for path, part in parts
+            if "learning_rate" in part
+        }
+    )
+
+
+def wanted(recipe: Recipe, factor: float, count: int) -> Point:
+    """Returns the point of a training that is still to come."""
+    spec = recipe.data
+    examples = spec.limit or data.get(spec.name).splits["train"] - spec.validation
+    steps = recipe.epochs * (spec.repeat * examples // recipe.batch_size)
+    digest = hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
+    return Point(recipe.name, digest, factor, recipe.seed, steps, count)
+
+
+def _key(point: Point) -> Point:
+    unknown = dict.fromkeys((*WORST, "seconds"), 0.0)
+    return dataclasses.replace(point, broken=0, **unknown)  # type: ignore[arg-type]
+
+
+def train_and_measure(point: Point, recipe: Recipe, folder: Path) -> Point:
+    """Trains one model and measures its images.
+
+    Args:
+        point: What is wanted.
+        recipe: What to train.
+        folder: Where runs are kept until they are done.
+    """
+    keras.backend.clear_session()
+    folder = folder / f"{recipe.name}-{point.factor:g}-{recipe.seed}"
+    begun = [r for r in unfinished_runs(recipe.name, folder) if r.recipe == resolved(recipe)]
+    run = begun[0] if begun else new_run(recipe, folder)
+    try:
+        fit_run(run, verbose=0)
+    except BrokenTrainingError as error:
+        found: dict[str, float] = {"broken": error.step}
+    else:
+        assert run.model is not None
+        network = run.model.published_networks()["generator"]
+        found = distances(network, recipe.data.name, point.count)
+    seconds = sum(epoch["seconds"] for epoch in run.history)
+    shutil.rmtree(folder)
+    return dataclasses.replace(point, **found, seconds=round(seconds, 1))  # type: ignore[arg-type]
+
+
+def distances(generator: keras.Model, source: str, count: int) -> dict[str, float]:
+    """Measures a generator against the test split of its data set."""
+    latents = draw_rows(range(count), generator.input_shape[-1])
+    images = to_pixels(compile_network(generator, smallest=8)(latents))
+    real = real_features(source, count)
+    generated = _judge(source)(images)
+    return {
+        "fd": round(frechet_distance(generated, real), 6),
+        "kid": round(kernel_distance(generated, real), 7),
+        "recall": round(manifold_scores(real, generated).recall, 5),
+    }
+
+
+@functools.cache
+def real_features(source: str, count: int) -> np.ndarray:
+    """Returns the features of the first test images, (count, d)."""
+    return _judge(source)(data.load(source, data.get(source).tests[0])["image"][:count])
+
+
+def _judge(source: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the features of a data set's judge."""
+    name = data.get(source).judge
+    assert name is not None, f"{source} has no judge"
+    judge = zoo.load(name)
+    assert isinstance(judge, Classifier)
+    return judge.features
+
+
+def summary(points: Iterable[Point]) -> list[Row]:
+    """Rows of each measure: mean and worst of the seeds that ended, and how many broke."""
+    groups: dict[tuple[str, float], list[Point]] = {}
+    for point in points:
+        groups.setdefault((point.recipe, point.factor), []).append(point)
+    found = []
+    for (recipe, factor), members in groups.items():
+        whole = [point for point in members if not point.broken]
+        what = f"{recipe}, rate x{factor:g}"
+        for measure, worst in WORST.items():
+            values = [getattr(point, measure) for point in whole]
+            if values:
+                half = (max(values) - min(values)) / 2
+                found += [
+                    Row(f"{what}: {measure}", "mean", statistics.fmean(values), "", half),
+                    Row(f"{what}: {measure}", "worst", worst(values), "", 0.0),
+                ]
+        broken = len(members) - len(whole)
+        found.append(Row(f"{what}: broken of {len(members)}", "mean", broken, "", 0.0))
+    return found
+
+
+def _said(point: Point) -> str:
+    what = f"{point.recipe}, rate x{point.factor:g}, seed {point.seed}"
+    if point.broken:
+        return f"{what}: not finite from step {point.broken} of {point.steps} on"
+    return (
+        f"{what}: fd {point.fd:.4g}, kid {point.kid:.4g}, recall {point.recall:.3f} "
+        f"({point.seconds:.0f} s)"
+    )
