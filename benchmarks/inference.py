@@ -6,7 +6,8 @@ import numpy as np
 
 import zoo
 from benchmarks.measure import Row, interleave, rates
-from zoo.pipelines import Classifier, Generator
+from zoo.generation import Generator
+from zoo.pipelines import Classifier
 
 BATCHES = (1, 8, 64, 256)
 

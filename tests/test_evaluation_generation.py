@@ -19,11 +19,11 @@ from zoo.evaluation import common, generation
 from zoo.evaluation.accuracy_score import classifier_accuracy_score, score_recipe
 from zoo.evaluation.common import judge_of, require_judges
 from zoo.evaluation.spaces import ALIGNED, Space
+from zoo.generation import Generator
 from zoo.metrics.alignment import comparisons
 from zoo.metrics.neighbours import nearest
 from zoo.metrics.smoothness import SMOOTH
 from zoo.models.mlp.mlp import mlp
-from zoo.pipelines import Generator
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import new_run
 from zoo.training.run import publish

@@ -15,11 +15,12 @@ import zoo
 from zoo.cards import Card
 from zoo.cli import main
 from zoo.errors import InvalidInputError
+from zoo.generation import Generator
 from zoo.latents import slerp
 from zoo.models.cnn.resnet import resnet20
 from zoo.models.gan import cdcgan
 from zoo.models.gan.dcgan import generator
-from zoo.pipelines import Classifier, Generator, make_pipeline
+from zoo.pipelines import Classifier, make_pipeline
 
 LABELS = [f"class {i}" for i in range(10)]
 

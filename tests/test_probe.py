@@ -16,8 +16,8 @@ from zoo import registry, store
 from zoo.errors import InvalidInputError
 from zoo.evaluation import generation
 from zoo.evaluation.probe import has_maps, linear_probe, probe, probe_features, untrained
+from zoo.generation import Generator
 from zoo.models.gan import cdcgan, dcgan, dense
-from zoo.pipelines import Generator
 from zoo.runs import new_run
 from zoo.training.build import build_model
 from zoo.training.checkpoint import save_checkpoint

@@ -17,8 +17,9 @@ from zoo.cli import main
 from zoo.errors import InvalidInputError
 from zoo.evaluation.generation import GENERATED, NO_SPLIT
 from zoo.evaluation.translation import SHOWN
+from zoo.generation import Generator
 from zoo.images import encode_png, image_grid
-from zoo.pipelines import Classifier, Generator
+from zoo.pipelines import Classifier
 from zoo.recipe import DataSpec, Recipe
 from zoo.translation import Translator
 

@@ -15,7 +15,7 @@ from serving.app import create_app
 from serving.core import Core
 from serving.settings import Settings
 from zoo import registry, store
-from zoo.pipelines import Generator
+from zoo.generation import Generator
 from zoo.runs import new_run
 from zoo.training.build import build_model
 from zoo.training.checkpoint import save_checkpoint

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from zoo.pipelines import Generator
+    from zoo.generation import Generator
 
 HELP = "Draw images with a stored generator, as one grid, as files or as an animation."
 EXAMPLES = """\
@@ -58,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from zoo.cli.common import load_as
     from zoo.errors import InvalidInputError
+    from zoo.generation import Generator
     from zoo.images import image_grid, save_animation, save_png
-    from zoo.pipelines import Generator
 
     output: Path = arguments.output
     if output.suffix not in ("", ".png", *_ANIMATED):

@@ -12,7 +12,8 @@ from zoo.evaluation.classification import costs, measure_classifier
 from zoo.evaluation.common import Evaluation, agrees, data_of
 from zoo.evaluation.generation import measure_generator
 from zoo.evaluation.translation import measure_translator
-from zoo.pipelines import Classifier, Generator, Pipeline, make_pipeline
+from zoo.generation import Generator
+from zoo.pipelines import Classifier, Pipeline, make_pipeline
 from zoo.translation import Translator
 
 __all__ = ["Evaluation", "agrees", "costs", "data_of", "evaluate", "measure"]

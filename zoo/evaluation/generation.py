@@ -13,13 +13,13 @@ from zoo.evaluation.accuracy_score import classifier_accuracy_score, score_recip
 from zoo.evaluation.common import Evaluation, chunks, data_of, flat_pixels, recorder
 from zoo.evaluation.probe import has_maps, probe
 from zoo.evaluation.spaces import Space, space_of
+from zoo.generation import Generator
 from zoo.images import encode_png
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.kernel import kernel_distance
 from zoo.metrics.manifold import NEIGHBOURS, manifold_scores
 from zoo.metrics.memorisation import PERCENTILE, Memorisation, memorisation
 from zoo.metrics.smoothness import SMOOTH, path_jumps
-from zoo.pipelines import Generator
 from zoo.recipe import DataSpec
 
 # Images that are looked at for copies; and for distances, where there are as many real ones, for

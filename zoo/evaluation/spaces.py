@@ -9,10 +9,10 @@ import numpy as np
 
 from zoo import data
 from zoo.evaluation.common import chunks, in_chunks, judge_of
+from zoo.generation import Generator
 from zoo.metrics.alignment import comparisons, nearest_aligned
 from zoo.metrics.memorisation import Search
 from zoo.metrics.neighbours import nearest
-from zoo.pipelines import Generator
 
 # Multiplications that aligning images may take: two minutes or so on two cores.
 ALIGNED = 1.5e12
