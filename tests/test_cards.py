@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo.cards import Card, Metric
 from zoo.errors import CorruptModelError
+from zoo.report import card_readme, format_value, models_table
+
+METRICS = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 
 def make_card(**fields: Any) -> Card:
@@ -38,6 +44,17 @@ def make_card(**fields: Any) -> Card:
             **fields,
         }
     )
+
+
+def metric(name: str, value: float = 0.125, split: str = "test") -> Metric:
+    return Metric(name, value, split, 10, "zoo evaluate mlp.mnist")
+
+
+def told(names: Sequence[str], **fields: Any) -> list[str]:
+    """The names of the metrics that the table of models shows of a card with these."""
+    table = models_table([make_card(metrics=tuple(map(metric, names)), **fields)])
+    cell = table.splitlines()[2].split(" | ")[3]
+    return [part.split()[0] for part in cell.split(", ")]
 
 
 def test_json_and_back_is_the_same_card() -> None:
@@ -79,6 +96,60 @@ def test_metrics_and_labels_are_found() -> None:
     assert card.metric("accuracy", "official") is None
     assert card.labels == list("0123456789")
     assert make_card(output={"shape": [28, 28, 1]}).labels == []
+
+
+def test_a_conditional_generator_names_the_classes_that_it_draws(tmp_path: Path) -> None:
+    taken = {"shape": [66], "range": "N(0, 1), then a one-hot label", "labels": ["cat", "dog"]}
+    drawn = {"kind": "pixels", "shape": [28, 28, 1]}
+    card = make_card(task="generation", input=taken, output=drawn)
+    assert card.labels == ["cat", "dog"]
+    assert "| labels | cat, dog |" in card_readme(card, tmp_path)
+    free = make_card(task="generation", input={"shape": [64]}, output=drawn)
+    assert free.labels == [] and "| labels |" not in card_readme(free, tmp_path)
+
+
+def test_shares_are_shown_in_percent_and_nothing_else() -> None:
+    """What the documents call a share, or an accuracy, is one."""
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", METRICS.read_text("utf-8"), re.MULTILINE)
+    shares = {name: "share of" in what or what.startswith("accuracy") for name, what in rows}
+    assert {True, False} == set(shares.values()) and len(shares) > 10
+    assert shares["memorised"] and shares["smooth_paths"] and not shares["jump_worst"]
+    for name, share in shares.items():
+        assert metric(name).is_share is share, name
+    for name in ("accuracy_contrast", "recall_small_cnn_floor", "a_to_b_pairs", "real_b_accuracy"):
+        assert format_value(metric(name)) == "12.50%"
+    for name in ("nll", "ece", "fd_small_cnn", "density_small_cnn_floor", "a_to_b_difference"):
+        assert format_value(metric(name)) == "0.125"
+
+
+def test_a_table_of_models_tells_the_numbers_that_say_most() -> None:
+    first = ["accuracy", "nll", "ece", "corruption_accuracy"]
+    assert told([*first, "accuracy_contrast", "accuracy_pixelate"]) == first
+    kinds = ("fd", "kid", "precision", "recall", "density", "coverage")
+    distances = [f"{kind}_mlp{end}" for kind in kinds for end in ("", "_floor")]
+    copies = ["memorised_mlp", "nearer_train_mlp", "nearer_train_mlp_floor"]
+    ends = ["smooth_paths", "classifier_accuracy_score", "probe_accuracy"]
+    assert told([*distances, *copies, *ends], task="generation") == [
+        "fd_mlp",
+        "kid_mlp",
+        "memorised_mlp",
+        "classifier_accuracy_score",
+    ]
+    ways = ("digit_to_inverted", "inverted_to_digit")
+    numbers = ("accuracy", "untranslated_accuracy", "difference", "pairs", "reconstruction")
+    both = [f"{way}_{number}" for way in ways for number in numbers]
+    assert told([*both, "real_inverted_accuracy"], task="translation") == [
+        f"{way}_{number}" for way in ways for number in ("accuracy", "pairs")
+    ]
+    # Where no judge was and nothing is paired, the ways there and back are all there is.
+    alone = [f"{way}_reconstruction" for way in ways]
+    assert told(alone, task="translation") == alone
+
+
+def test_a_table_of_models_keeps_to_one_split() -> None:
+    metrics = (metric("accuracy", 0.5, "heldout"), metric("accuracy", 0.25, "official_1000"))
+    table = models_table([make_card(metrics=metrics)])
+    assert "accuracy 50.00%" in table and "25.00%" not in table
 
 
 @pytest.mark.parametrize(

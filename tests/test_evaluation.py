@@ -18,11 +18,13 @@ from zoo import data, evaluation, store
 from zoo.cards import Card
 from zoo.cli import main
 from zoo.errors import InvalidInputError
+from zoo.evaluation import common
 from zoo.evaluation.classification import _pictures
 from zoo.metrics.corruptions import CORRUPTIONS, corrupt
 from zoo.models.mlp.mlp import mlp
 from zoo.pipelines import Classifier
 from zoo.recipe import DataSpec
+from zoo.runtime.compiled import LARGEST
 
 NAME = "mlp.fashion_mnist"
 Sample = Callable[[str, str], dict[str, np.ndarray]]
@@ -107,6 +109,26 @@ def test_further_test_splits_give_a_second_accuracy(
     assert second is not None and second.n == 100
     right = classifier.scores(part["image"]).argmax(1) == part["label"]
     assert second.value == right.mean()
+
+
+def test_images_become_pixels_in_chunks_and_the_numbers_stay(
+    classifier: Classifier, sample_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.evaluation.classification._pictures", lambda *drawn: {})
+    whole = evaluation.measure(classifier).metrics
+    assert common.CHUNK % LARGEST == 0
+    rows = classifier.rows
+    counts: set[int] = set()
+
+    def counted(images: np.ndarray) -> np.ndarray:
+        counts.add(len(images))
+        return rows(images)
+
+    monkeypatch.setattr(classifier, "rows", counted)
+    monkeypatch.setattr(common, "CHUNK", 100)
+    parts = evaluation.measure(classifier).metrics
+    assert counts == {100, 56}
+    assert [metric.value for metric in parts] == pytest.approx([m.value for m in whole], rel=1e-5)
 
 
 def test_pictures_are_drawn_and_errors_only_where_there_are_some(
@@ -204,7 +226,7 @@ def test_own_images_are_measured_with_classes_by_their_names(
     found = evaluation.measure(named, str(folder)).metrics[0]
     right = classifier.scores(clothes["image"]).argmax(1) == clothes["label"]
     assert found.value == right.mean() and found.n == len(right)
-    assert found.command.endswith("--data clothes")
+    assert found.command.endswith(f"--data {folder}") and found.split == "test"
 
 
 def test_a_data_set_with_other_classes_is_refused(

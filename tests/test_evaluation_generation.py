@@ -26,11 +26,16 @@ from zoo.metrics.smoothness import SMOOTH
 from zoo.models.mlp.mlp import mlp
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import new_run
-from zoo.training.run import publish
+from zoo.training.publish import publish
 
 Sample = Callable[[str, str], dict[str, np.ndarray]]
 MEASURES = ("fd", "kid", "precision", "recall", "density", "coverage")
 JUDGE = "mlp.fashion_mnist"
+
+
+def make_recipe(name: str, **options: Any) -> Recipe:
+    architecture, _, dataset = name.partition(".")
+    return Recipe(name=name, architecture=architecture, data=DataSpec(dataset, **options))
 
 
 def make_card(name: str, **fields: Any) -> Card:
@@ -40,7 +45,7 @@ def make_card(name: str, **fields: Any) -> Card:
             "task": "generation",
             "family": "gan",
             "paper": "none",
-            "recipe": {},
+            "recipe": make_recipe(name).to_dict(),
             "data": {"name": "fashion_mnist"},
             "metrics": (),
             "input": {"name": "latents", "shape": [8], "dtype": "float32"},
@@ -75,10 +80,17 @@ def judged(sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Replay(Generator):
-    """Draws given images in their order, or of a label; its paths fade from one to the other."""
+    """Draws given images in their order, or of a label; its paths fade from one to the other.
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None) -> None:
-        self.card, self.images, self.classes = make_card("replay.fashion_mnist"), images, labels
+    Options of the data say what its recipe trained on.
+    """
+
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray | None = None, **options: Any
+    ) -> None:
+        name = "replay.fashion_mnist"
+        self.card = make_card(name, recipe=make_recipe(name, **options).to_dict())
+        self.images, self.classes = images, labels
         self.labels = [] if labels is None else list(data.get("fashion_mnist").labels)
         self.networks = {}
 
@@ -127,7 +139,37 @@ def test_a_generator_that_repeats_training_images_scores_as_they_do(sample: Samp
         expected = ("none", 4) if of_paths else ("test", 512 if many else 256)
         assert (metric.split, metric.n) == expected
         if metric.name[:3] in ("fd_", "kid") and metric.name.endswith("_floor"):
-            assert "256 train images, which it was trained on" in metric.note
+            assert "256 train images, which the judge saw" in metric.note
+
+
+@pytest.mark.usefixtures("judged")
+def test_only_what_a_recipe_trained_on_can_be_copied(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that repeat train images, one repeats those that its recipe left out."""
+    train = sample("fashion_mnist", "train")["image"]
+    drawn: list[np.ndarray] = []
+
+    def draw(images: np.ndarray, captions: Sequence[str], columns: int) -> bytes:
+        drawn.append(images)
+        return b""
+
+    monkeypatch.setattr("zoo.report.captioned_png", draw)
+    copier = values(evaluation.measure(Replay(train[:128], limit=128)).metrics)
+    measured = evaluation.measure(Replay(train[128:], limit=128)).metrics
+    fresh = values(measured)
+    assert copier["memorised_mlp"] == copier["nearer_train_mlp"] == 1.0
+    assert fresh["memorised_mlp"] < 0.3
+    # As chance has it: 128 images were trained on, 256 held out.
+    assert fresh["nearer_train_mlp"] == pytest.approx(1 / 3, abs=0.15)
+    known = {image.tobytes() for image in train[:128]}
+    assert {image.tobytes() for images in drawn for image in images[1::2]} <= known
+    # Distances and their floors are taken at the n of all that is real, as without a limit.
+    whole = values(evaluation.measure(Replay(train[128:])).metrics)
+    for metric in measured:
+        if metric.name.startswith(MEASURES):
+            assert metric.n == 256
+            assert metric.value == pytest.approx(whole[metric.name], rel=1e-9)
 
 
 @pytest.mark.usefixtures("judged")
@@ -209,6 +251,20 @@ def test_without_a_judge_pixels_tell_what_they_can(
     assert "`zoo train missing.mnist` makes it" in told
 
 
+def test_chance_counts_only_what_was_trained_on(
+    sample_home: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "PATHS", 4)
+    monkeypatch.setattr(generation, "GENERATED", 64)
+    known = dataclasses.replace(data.get("fashion_mnist"), judge=None)
+    monkeypatch.setattr("zoo.data.get", lambda name: known)
+    monkeypatch.setattr("zoo.report.captioned_png", lambda *drawn, **options: b"")
+    # 64 images are drawn, as many were trained on and as many are held out.
+    replay = Replay(sample("fashion_mnist", "test")["image"], validation=96, limit=64)
+    noted = {metric.name: metric.note for metric in evaluation.measure(replay).metrics}
+    assert "; 0.500 by chance, deviation 0." in noted["nearer_train_pixels"]
+
+
 def test_altered_copies_do_not_pass_without_a_judge(
     sample_home: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +297,7 @@ def test_without_its_judge_nothing_is_trained_or_stored(
     run.model = keras.Model()
     missing = dataclasses.replace(data.get("mnist"), judge="missing.mnist@2")
     monkeypatch.setattr("zoo.data.source", lambda name: missing)
-    told = r"measured by missing\.mnist@2, which is not stored; .*: `zoo train missing\.mnist`"
+    told = r"measured by missing\.mnist@2, which is not stored; `zoo train missing\.mnist` makes it"
     with pytest.raises(RecipeError, match=told):
         zoo.train(recipe, verbose=0)
     assert [path.name for path in run.folder.parent.iterdir()] == [run.folder.name]
@@ -253,6 +309,28 @@ def test_without_its_judge_nothing_is_trained_or_stored(
     assert judge_of(None, "mnist") is None and capsys.readouterr().err == ""
     judge = judge_of("small_cnn.mnist@1", "mnist")
     assert judge is not None and judge.card.name == "small_cnn.mnist"
+
+
+def test_a_judge_that_no_training_makes_again_is_to_be_put_back(
+    sample_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is stored next becomes version 4, so that version 1 stays missing for ever."""
+    stored = sample_home / "models" / "missing.mnist"
+    for version in ("2", "3"):
+        (stored / version).mkdir(parents=True)
+        (stored / version / "card.json").touch()
+    missing = dataclasses.replace(data.get("mnist"), judge="missing.mnist@1")
+    monkeypatch.setattr("zoo.data.source", lambda name: missing)
+    with pytest.raises(RecipeError) as refused:
+        require_judges(registry.recipes().get("dcgan.mnist"))
+    assert judge_of("missing.mnist@1", "mnist") is None
+    for told in (str(refused.value), capsys.readouterr().err.rstrip("\n")):
+        assert "there is missing.mnist@2, missing.mnist@3, and" in told
+        assert "becomes missing.mnist@4" in told and str(stored / "1") in told
+        assert "zoo train" not in told and "\n" not in told
+    # One that is still to come is made by training.
+    assert judge_of("missing.mnist@4", "mnist") is None
+    assert "`zoo train missing.mnist` makes it" in capsys.readouterr().err
 
 
 def test_every_judge_is_a_version_of_a_classifier_of_its_data_set() -> None:

@@ -16,7 +16,6 @@ from zoo.cards import Card
 from zoo.cli import main
 from zoo.errors import InvalidInputError
 from zoo.generation import Generator
-from zoo.latents import slerp
 from zoo.models.cnn.resnet import resnet20
 from zoo.models.gan import cdcgan
 from zoo.models.gan.dcgan import generator
@@ -180,11 +179,6 @@ def test_a_path_takes_latent_vectors_beside_seeds(painter: Generator, chooser: G
     np.testing.assert_array_equal(chooser.path(dog, cat, 5, label="1"), labelled)
     both = chooser.path(dog[:8], cat[:8], 5, label=["dog", "cat"])
     np.testing.assert_array_equal(both, labelled)
-
-
-def test_slerp_turns_at_an_even_pace() -> None:
-    path = slerp(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 3)
-    np.testing.assert_allclose(path[1], [np.sqrt(0.5), np.sqrt(0.5)], rtol=1e-6)
 
 
 def test_a_walk_comes_back_to_where_it_began(painter: Generator) -> None:

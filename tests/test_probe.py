@@ -21,7 +21,7 @@ from zoo.models.gan import cdcgan, dcgan, dense
 from zoo.runs import new_run
 from zoo.training.build import build_model
 from zoo.training.checkpoint import save_checkpoint
-from zoo.training.run import make_card
+from zoo.training.publish import make_card
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1)).astype("uint8")
 

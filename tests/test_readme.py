@@ -1,19 +1,40 @@
-"""What the README and the help say is true."""
+"""What the README, the documents and the help say is true."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from serving.schemas import (
+    MAX_SEED,
+    ClassifyAnswer,
+    ClassifyRequest,
+    ErrorAnswer,
+    GenerateAnswer,
+    GenerateRequest,
+)
+from serving.settings import Settings
 from zoo import store
 from zoo.cli import COMMANDS, build_parser, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+SERVING = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+# By a field that none of the others has at its top.
+BODIES: dict[str, type[BaseModel]] = {
+    "images": ClassifyRequest,
+    "predictions": ClassifyAnswer,
+    "seed": GenerateRequest,
+    "created": GenerateAnswer,
+    "error": ErrorAnswer,
+}
 
 
 def examples() -> list[str]:
@@ -58,3 +79,46 @@ def test_every_path_that_the_architecture_names_exists() -> None:
     assert len(paths) > 10
     for path in paths:
         assert (ROOT / path).exists(), path
+
+
+def test_the_readme_links_to_every_document() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", README))
+    assert {path.relative_to(ROOT).as_posix() for path in DOCUMENTS[1:]} <= linked
+
+
+def bodies_shown() -> list[dict[str, Any]]:
+    """Every JSON value of docs/serving.md; several may stand in one block."""
+    found = []
+    for block in re.findall(r"^```json\n(.*?)^```$", SERVING, re.MULTILINE | re.DOTALL):
+        rest = block.strip()
+        while rest:
+            value, end = json.JSONDecoder().raw_decode(rest)
+            found.append(value)
+            rest = rest[end:].strip()
+    return found
+
+
+def test_bodies_and_answers_are_shown_as_the_server_has_them() -> None:
+    seen = set()
+    for shown in bodies_shown():
+        (kind,) = BODIES.keys() & shown.keys()
+        seen.add(kind)
+        read = BODIES[kind].model_validate(shown)
+        assert read.model_dump(exclude_none=True) == shown
+    assert seen == BODIES.keys()
+
+
+def test_the_limits_that_are_written_down_are_the_servers() -> None:
+    limits = Settings()
+    side = int(limits.max_pixels**0.5)
+    assert side**2 == limits.max_pixels and MAX_SEED == 2**53 - 1
+    words = " ".join(SERVING.split())
+    for said in (
+        f"more than {limits.max_body // 2**20} MiB",
+        f"{limits.max_images} images at most",
+        f"{limits.max_pixels:,} pixels, which is {side:,} x {side:,}",
+        f"{limits.max_waiting} rows may wait, and {limits.max_decoding} requests",
+        f"within {limits.deadline:g} seconds",
+        "Seeds are 0 to 2^53 - 1",
+    ):
+        assert said in words, said

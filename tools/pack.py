@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zoo import files, paths, registry  # noqa: E402
+from zoo import files, paths, registry, store  # noqa: E402
 from zoo.data.pairs import sets_of  # noqa: E402
 from zoo.errors import DataUnavailableError, InvalidInputError, ZooError  # noqa: E402
 
@@ -49,11 +49,14 @@ def pack(options: argparse.Namespace) -> None:
     Raises:
         InvalidInputError: for a Python or a platform that is none, and above the size limit.
         DataUnavailableError: when a data set is not prepared.
+        UnknownModelError, CorruptModelError: for a model that is not stored here, or not whole.
         ZooError: when a wheel cannot be had.
     """
     if not re.fullmatch(r"3\.\d+", options.python):
         raise InvalidInputError(f"--python is a version such as 3.12, got {options.python!r}")
     data = {name: _prepared(name) for given in options.data for name in sets_of(given)}
+    models = [store.find(reference) for reference in options.models]
+    cards = [store.verify(folder) for folder in models]
     with tempfile.TemporaryDirectory(prefix="zoo-pack-") as temporary:
         work = Path(temporary)
         wheels = [] if options.no_wheels else _wheels(options, work / "wheels")
@@ -67,6 +70,9 @@ def pack(options: argparse.Namespace) -> None:
                     _add(archive, ROOT / part, part)
                 for wheel in wheels:
                     _add(archive, wheel, f"wheels/{wheel.name}")
+                for folder, card in zip(models, cards, strict=True):
+                    if not folder.is_relative_to(ROOT / "saved_models"):
+                        _add(archive, folder, f"home/models/{card.name}/{card.version}")
                 for name, folder in data.items():
                     _add(archive, _smaller(folder, work / name), f"home/data/{name}")
             megabytes = target.stat().st_size / 1e6
@@ -97,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--data", nargs="+", required=True, metavar="NAME", help="data sets that are prepared here"
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="models that training needs beside the shipped ones: judges, parents of --from",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path(f"{TOP}.tar"), metavar="FILE")
     parser.add_argument(

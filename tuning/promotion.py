@@ -46,7 +46,8 @@ def promote(
         )
         return stored
 
-    from zoo.training.run import fit_run, publish
+    from zoo.training.publish import publish
+    from zoo.training.run import fit_run
 
     run = next((r for r in unfinished_runs(recipe.name) if r.recipe == recipe), None)
     what = f"the retraining of trial {search.best.trial} for {recipe.epochs} epochs"

@@ -99,12 +99,14 @@ def evaluate(name: str | Path, data: str | None = None) -> tuple[Metric, ...]:
 
     Args:
         name: As for `load`.
-        data: For a classifier, another prepared data set with as many classes to measure it on.
+        data: For a classifier, other images of as many classes to measure it on: a prepared data
+            set, of which the test split counts, or a folder of class folders, a CSV or an npz. Of
+            these all images count, or those that are said to be for testing; nothing is kept.
 
     Raises:
         UnknownModelError, CorruptModelError: as for `load`.
         DataUnavailableError: when the data set is not prepared.
-        InvalidInputError: for a data set that does not fit the model.
+        InvalidInputError: for images that cannot be read or do not fit the model.
     """
     from zoo import evaluation
 
@@ -128,8 +130,8 @@ def train(
     Args:
         recipe: The name of a registered recipe, or a recipe; with `data` also an architecture.
         data: Images to train on in place of the recipe's: a prepared data set, a folder of class
-            folders, a CSV, an npz; for a translation two folders of images. `zoo.data.own.prepare`
-            says more of them.
+            folders, a CSV, an npz; for a GAN's recipe also a folder of pictures; for a translation
+            two folders of images. `zoo.data.own.prepare` says more of them.
         from_model: A stored model of the same architecture to begin from.
         transfer: With it, what is taken and learns on: `scratch`, `freeze`, `finetune`, which is
             the default, or `hybrid:STAGE`; `zoo.transfer.transferred` says more of them.
@@ -161,7 +163,8 @@ def train(
         backend = last_run(chosen.name).recipe.backend
     import_backend(backend)
     from zoo.training import distribution
-    from zoo.training.run import begin_run, fit_run, publish
+    from zoo.training.publish import publish
+    from zoo.training.run import begin_run, fit_run
 
     run = fit_run(begin_run(chosen, resume, as_begun), verbose=verbose, devices=devices)
     distribution.leave()

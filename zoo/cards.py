@@ -11,6 +11,12 @@ from typing import Any
 
 from zoo.errors import CorruptModelError
 
+# What metrics are called whose values are shares; all others are losses, distances and ratios.
+_SHARES = re.compile(
+    r"(.+_)?accuracy(_.+)?|(precision|recall|coverage|memorised|nearer_train)(_.+)?|"
+    r"smooth_paths|(.+_)?pairs"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
@@ -32,6 +38,11 @@ class Metric:
     command: str
     note: str = ""
 
+    @property
+    def is_share(self) -> bool:
+        """Whether the value is a share, in [0, 1], which people are shown in percent."""
+        return _SHARES.fullmatch(self.name) is not None
+
 
 @dataclasses.dataclass(frozen=True)
 class Card:
@@ -45,7 +56,8 @@ class Card:
         recipe: The complete recipe, as `Recipe.from_dict` reads it.
         data: Name, split, number of examples and checksum of the training data.
         metrics: What was measured.
-        input: Shape, dtype and range of what the first network takes, and its name.
+        input: Shape, dtype and range of what the first network takes, and its name; `labels` for a
+            generator that draws classes on demand.
         output: The same of what the last one gives; `labels` for a classifier.
         networks: `{network: file}`.
         parameters: `{network: number of parameters}`.
@@ -83,8 +95,12 @@ class Card:
 
     @property
     def labels(self) -> list[str]:
-        """Class names in the order of the scores; empty where there are none."""
-        return list(self.output.get("labels", []))
+        """Class names; empty where there are none.
+
+        Those of a classifier are in the order of its scores, those of a conditional generator in
+        the order of the one-hot labels that it takes.
+        """
+        return list(self.output.get("labels") or self.input.get("labels", []))
 
     def metric(self, name: str, split: str | None = None) -> Metric | None:
         """Returns the first metric of this name, on this split if one is given, or None."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# So many names still make one line.
+_FEW = 12
+
 
 class ZooError(Exception):
     """Base of every error that a user's input or surroundings can cause."""
@@ -15,8 +18,10 @@ class UnknownModelError(ZooError):
 
     def __init__(self, name: str, known: Iterable[str], kind: str = "model") -> None:
         self.name = name
+        known = list(known)
         self.near = nearest(name, known)
-        super().__init__(f"unknown {kind} {name!r}{did_you_mean(self.near)}")
+        few = f"; there are {', '.join(known)}" if 0 < len(known) <= _FEW else ""
+        super().__init__(f"unknown {kind} {name!r}{did_you_mean(self.near) or few}")
 
 
 class CorruptModelError(ZooError):

@@ -1,4 +1,4 @@
-"""Pictures: grids, PNG files."""
+"""Pictures: grids, PNG files, animations."""
 
 from __future__ import annotations
 

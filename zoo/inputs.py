@@ -38,7 +38,7 @@ def image_rows(images: Any, shape: Sequence[int]) -> np.ndarray:
         items = _parts(images, shape)
     if not items:
         raise InvalidInputError("expected at least one image, got none")
-    return np.stack([_fit(image, shape) for image in items])
+    return np.stack([fit(image, shape) for image in items])
 
 
 def _parts(image: Any, shape: Sequence[int]) -> list[np.ndarray]:
@@ -146,8 +146,16 @@ def _pixels(picture: Any) -> np.ndarray:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _fit(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Brings float32 (h, w, 1, 3 or 4) to the wanted size and channels; an exact fit is kept."""
+def fit(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Brings an image to the size and channels of a network; an exact fit is kept.
+
+    Args:
+        image: float32 (h, w, 1, 3 or 4), 0 to 255.
+        shape: (height, width, channels) that are wanted, 1 or 3 channels.
+
+    Returns:
+        float32 (height, width, channels), 0 to 255.
+    """
     from PIL import Image
 
     height, width, channels = shape
@@ -166,4 +174,4 @@ def _fit(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
             for c in range(channels)
         ]
         image = np.stack([np.asarray(plane, np.float32) for plane in planes], axis=-1)
-    return image.astype(np.float32)
+    return image.astype(np.float32, copy=False)

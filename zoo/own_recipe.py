@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from zoo import data, registry
-from zoo.data.own import SIZE, resolve, say
+from zoo.data.catalogue import record_of
+from zoo.data.own import resolve
+from zoo.data.own_arrays import SIZE, say
 from zoo.data.own_pair import pair_source
 from zoo.data.pairs import PAIR
 from zoo.errors import InvalidInputError, RecipeError
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import recipe_of
-from zoo.transfer import POLICY, check_transfer, from_words, parent_size, transferred
+from zoo.transfer import POLICY, check_transfer, from_words, parent_card, transferred
 
 VALIDATION = 0.15
 # Below so many examples none can be spared, nor from classes that might lose theirs.
@@ -39,15 +40,18 @@ def recipe_on(
     Args:
         base: An architecture, a recipe, or its name.
         source: As `zoo.data.own.resolve` takes it, for a translation a pair of domains: its name,
-            or two folders of images. It is prepared where that is needed.
+            or two folders of images; for a generator also a folder of pictures alone. It is
+            prepared where that is needed.
         size: Height and width that images of a new source are resized to; by default those that
-            the architecture's recipes train on.
+            the architecture's recipes train on. A source that is prepared keeps its size, for runs
+            and stored models go by its one name; a line on standard error says so.
         skip_bad: Leave out, and list, what cannot be used of the source.
 
     Raises:
         UnknownModelError: for a name that is neither.
         InvalidInputError, DataUnavailableError: as `resolve`.
-        RecipeError: for a translation without a pair of domains, and a pair for anything else.
+        RecipeError: for a translation without a pair of domains, and a pair for anything else; for
+            an architecture that needs a recipe. It comes before an image is read.
     """
     if not isinstance(source, str | Path):
         source = source[0] if len(source) == 1 else pair_source(source)
@@ -61,15 +65,31 @@ def recipe_on(
             "pairs of domains are for translation, and it learns from nothing else: name two "
             "folders of images, or train a recipe that `zoo list --task translation` shows"
         )
-    if isinstance(base, Recipe):
-        dataset = resolve(source, size or input_size(base.architecture, base), skip_bad)
-        return recipe_for(base.architecture, dataset, base)
-    architecture = registry.architectures().get(base).name
-    dataset = resolve(source, size or input_size(architecture), skip_bad)
-    known = f"{architecture}.{dataset}"
-    if known in registry.recipes():
+    architecture = registry.architectures().get(named).name
+    recipe = base if isinstance(base, Recipe) else None
+    known = f"{architecture}.{source}"
+    if recipe is None and task == "generation" and known not in registry.recipes():
+        raise RecipeError(
+            f"{architecture} is no classifier; name one of its recipes, as `zoo list` shows them"
+        )
+    size = size or input_size(architecture, recipe)
+    dataset = resolve(source, size, skip_bad, labelled=task == "classification")
+    _tell_of_size(architecture, dataset, size)
+    if recipe is None and known in registry.recipes():
         return registry.recipes().get(known)
-    return recipe_for(architecture, dataset)
+    return recipe_for(architecture, dataset, recipe)
+
+
+def _tell_of_size(architecture: str, dataset: str, size: int) -> None:
+    """Says where images of the user's own were prepared in another size than would be taken."""
+    record = record_of(dataset)
+    if record.get("source") is None or record["options"]["size"] == size:
+        return
+    again = f"{shlex.quote(record['source'])} --name {dataset}_{size} --size {size}"
+    say(
+        f"{architecture} gets {dataset} as it was prepared, {record['options']['size']} pixels "
+        f"high and wide, not {size}; `zoo data prepare {again}` makes a set of those beside it"
+    )
 
 
 def recipe_to_train(
@@ -98,13 +118,17 @@ def recipe_to_train(
     if policy is not None and parent is None:
         raise InvalidInputError("transfer needs a stored model to begin from (--from, from_model)")
     policy = policy or POLICY
-    # What is wrong with these is said before a folder of images is read.
-    size = parent_size(parent) if parent else None
-    check_transfer(from_words(parent, policy) if parent else {})
+    size = None
+    if source is None and isinstance(base, str):
+        base = recipe_of(base, resume)
+    if parent is not None:
+        # What is wrong with these is said before a folder of images is read.
+        check_transfer(from_words(parent, policy))
+        size = int(parent_card(parent, _architecture_of(base)).input["shape"][0])
     if source is not None:
         base = recipe_on(base, source, size, skip_bad)
-    recipe = recipe_of(base, resume) if isinstance(base, str) else base
-    return transferred(recipe, parent, policy) if parent else recipe
+    assert isinstance(base, Recipe)
+    return base if parent is None else transferred(base, parent, policy)
 
 
 def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> Recipe:
@@ -113,21 +137,22 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
     Args:
         architecture: An architecture for classification, unless there is a base or a pair.
         dataset: Name of a prepared data set or, for a translation, of a pair of domains.
-        base: A recipe whose settings are kept, all but the data. Its batch is kept to a quarter
-            of the examples.
-
-    Raises:
-        RecipeError: for an architecture whose training needs more than labelled images.
+        base: A recipe whose settings are kept, all but the data; a generator's passes over them in
+            an epoch are kept too. Its batch is kept to a quarter of the examples.
     """
     pair = dataset in data.PAIRS
+    chosen = registry.architectures().get(architecture)
+    # Losses of a game on held-out images say nothing; those for testing are held out already.
+    generates = chosen.task == "generation"
     count, fewest = _counts(dataset)
     # Each domain has its own share of a batch and of what is held out.
     own = fewest if pair else count
-    spared = own >= LEAST_TO_VALIDATE and fewest >= LEAST_OF_A_CLASS
+    spared = not generates and own >= LEAST_TO_VALIDATE and fewest >= LEAST_OF_A_CLASS
     validation = round(VALIDATION * own) if spared else 0
     validation = min(validation, SHOWN) if pair else validation
     largest = max(1, (own - validation) // 4)
-    spec = DataSpec(dataset, validation=validation)
+    repeat = base.data.repeat if base is not None and generates else 1
+    spec = DataSpec(dataset, validation=validation, repeat=repeat)
     name = f"{architecture}.{dataset}"
     if base is None and pair:
         base = _for_domains(architecture, count - validation, largest)
@@ -137,11 +162,6 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
         if batch_size < base.batch_size:
             say(f"batch_size is {batch_size}, not {base.batch_size}, for {own} images")
         return dataclasses.replace(base, name=name + suffix, data=spec, batch_size=batch_size)
-    chosen = registry.architectures().get(architecture)
-    if chosen.task != "classification":
-        raise RecipeError(
-            f"{architecture} is no classifier; name one of its recipes, as `zoo list` shows them"
-        )
     batch_size = min(BATCH_SIZE, largest)
     steps = (count - validation) // batch_size
     return Recipe(
@@ -188,6 +208,13 @@ def _recipes_of(architecture: str) -> list[Recipe]:
     return [one for one in recipes if one.architecture == architecture]
 
 
+def _architecture_of(base: str | Recipe) -> str:
+    """Returns the architecture of a recipe, of a recipe's name, or of its own name."""
+    if isinstance(base, str) and base in registry.recipes():
+        base = registry.recipes().get(base)
+    return registry.architectures().get(base).name if isinstance(base, str) else base.architecture
+
+
 def _size(recipe: Recipe) -> int:
     """Returns the height of the images that a recipe trains on."""
     return data.get(data.sets_of(recipe.data.name)[0]).shape[0]
@@ -199,11 +226,8 @@ def _counts(dataset: str) -> tuple[int, int]:
     Of a pair of domains they are those of the larger and of the smaller one.
     """
     if dataset in data.PAIRS:
-        pair = data.load_pair(dataset, "train")
-        counts = [len(images) for key, images in pair.items() if key.endswith("/image")]
-        return max(counts), min(counts)
-    train = data.load(dataset, "train")
-    if "label" not in train:
-        return len(train["image"]), len(train["image"])
-    label = train["label"]
-    return len(label), int(np.bincount(label, minlength=len(data.get(dataset).labels)).min())
+        domains = data.PAIRS.get(dataset).domains.values()
+        pair = [data.training_count(domain) for domain in domains]
+        return max(pair), min(pair)
+    counts = data.class_counts(dataset, "train")
+    return int(counts.sum()), int(counts.min())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,12 @@ _USE = {
     "translation": 'translator = zoo.load("{name}")\n'
     'images = translator.translate("picture.png", direction="{direction}")',
     "generation": 'generator = zoo.load("{name}")\nimages = generator.generate(16, seed=0)',
+}
+# The metrics that say most of a model, by task: what a line of a table has room for.
+_TOLD = {
+    "classification": r"accuracy|nll|ece|corruption_accuracy",
+    "generation": r"(fd|kid|memorised)_.+(?<!_floor)|classifier_accuracy_score",
+    "translation": r".+_to_.+(?<!_untranslated)_accuracy|.+_pairs",
 }
 
 
@@ -77,17 +84,14 @@ def card_readme(card: Card, folder: Path) -> str:
 
 
 def models_table(cards: Sequence[Card]) -> str:
-    """Returns a Markdown table of models, as the README shows it."""
+    """Returns a Markdown table of models, as the README shows it.
+
+    Of the metrics it has those that say most, on the first split that was measured on.
+    """
     header = ["model", "task", "parameters", "measured on its test split", "training"]
     rows = []
     for card in cards:
-        measured = ", ".join(
-            f"{m.name} {format_value(m)}"
-            for m in card.metrics
-            if m.split == card.metrics[0].split
-            and not m.name.endswith("_floor")
-            and not m.name.startswith("accuracy_")
-        )
+        measured = ", ".join(f"{m.name} {format_value(m)}" for m in _told(card))
         minutes = card.training["seconds"] / 60
         rows.append(
             [
@@ -99,6 +103,15 @@ def models_table(cards: Sequence[Card]) -> str:
             ]
         )
     return markdown_table(header, rows)
+
+
+def _told(card: Card) -> list[Metric]:
+    """Returns the metrics that say most of a model, or the first two where it has none of them."""
+    told = _TOLD.get(card.task, "")
+    found = [
+        m for m in card.metrics if m.split == card.metrics[0].split and re.fullmatch(told, m.name)
+    ]
+    return found or list(card.metrics[:2])
 
 
 def stored_lines(card: Card, folder: Path) -> list[str]:
@@ -115,7 +128,7 @@ def stored_lines(card: Card, folder: Path) -> list[str]:
 
 def format_value(metric: Metric) -> str:
     """Formats a metric's value: shares in percent, others with four digits."""
-    if "accuracy" in metric.name:
+    if metric.is_share:
         return f"{100 * metric.value:.2f}%"
     return f"{metric.value:.4g}"
 

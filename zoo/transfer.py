@@ -10,6 +10,7 @@ from zoo import store
 from zoo.errors import RecipeError, did_you_mean, nearest
 
 if TYPE_CHECKING:
+    from zoo.cards import Card
     from zoo.recipe import Recipe
 
 POLICIES = ("scratch", "freeze", "finetune", "hybrid")
@@ -48,13 +49,23 @@ def from_words(source: str, policy: str) -> dict[str, Any]:
     return {"from": source, "policy": chosen, **({"stage": stage} if colon else {})}
 
 
-def parent_size(source: str) -> int:
-    """Returns the height of the images that a stored model takes, to prepare others for it.
+def parent_card(source: str, architecture: str) -> Card:
+    """Returns the card of the stored model that a recipe for an architecture begins from.
 
     Raises:
         UnknownModelError, InvalidInputError, CorruptModelError: as for `store.read_card`.
+        RecipeError: when it is no classifier of this architecture.
     """
-    return int(store.read_card(source).input["shape"][0])
+    card = store.read_card(source)
+    parent = f"{card.name}@{card.version}"
+    if card.task != "classification" or "network" not in card.networks:
+        raise RecipeError(f"transfer begins from a classifier; {parent} is for {card.task}")
+    if card.recipe["architecture"] != architecture:
+        raise RecipeError(
+            f"transfer needs one architecture: {parent} is {card.recipe['architecture']}, "
+            f"the recipe is for {architecture}"
+        )
+    return card
 
 
 def check_transfer(transfer: Mapping[str, Any]) -> None:
@@ -97,16 +108,8 @@ def pinned(recipe: Recipe) -> Recipe:
     transfer = recipe.transfer
     if not transfer or "sha256" in transfer:
         return recipe
-    card = store.read_card(transfer["from"])
-    parent = f"{card.name}@{card.version}"
-    if card.task != "classification" or "network" not in card.networks:
-        raise RecipeError(f"transfer begins from a classifier; {parent} is for {card.task}")
-    architecture, network = card.recipe["architecture"], card.recipe.get("network", {})
-    if architecture != recipe.architecture:
-        raise RecipeError(
-            f"transfer needs one architecture: {parent} is {architecture}, "
-            f"the recipe is for {recipe.architecture}"
-        )
+    card = parent_card(transfer["from"], recipe.architecture)
+    parent, network = f"{card.name}@{card.version}", card.recipe.get("network", {})
     if recipe.network not in ({}, network):
         raise RecipeError(f"network must be that of {parent}, {network}, got {recipe.network}")
     rate = {"rate": RATE} if transfer["policy"] in LEARNING else {}

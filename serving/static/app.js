@@ -24,7 +24,7 @@ function short(value) {
 
 // Shares are shown as percents, everything else as it is.
 function measured(metric) {
-  const share = /accuracy|precision|recall|f1|share/.test(metric.name);
+  const share = /accuracy|^(precision|recall|coverage|memorised|nearer_train)_|^smooth_paths$|_pairs$/.test(metric.name);
   const value = share ? `${(100 * metric.value).toFixed(2)} %` : short(metric.value);
   return [`${metric.name.replaceAll("_", " ")} ${value}`, `${metric.split}, n = ${metric.n.toLocaleString("en")}`];
 }

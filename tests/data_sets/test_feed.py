@@ -22,6 +22,8 @@ def test_keys_of_one_prefix_are_one_stream() -> None:
     assert epoch_length(arrays) == 7
     assert first_images(streams(target=2)).shape == (2, 1)
     assert first_images({"label": np.arange(3), "image": np.arange(3)[:, None]}).shape == (3, 1)
+    assert first_images(arrays).shape == (3,), "of the main stream, though others come before"
+    assert first_images(streams(b=7, a=4)).shape == (7, 1)
 
 
 def test_the_order_of_the_main_stream_is_what_it_always_was() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,6 +203,32 @@ def test_grey_images_stay_grey_unless_told(folder: Path, pictures: Pictures) -> 
     assert data.get(own.prepare(folder, "mixed", size=8)).shape == (8, 8, 3)
 
 
+def test_training_and_serving_see_a_picture_alike(tmp_path: Path) -> None:
+    """Of 16 bits and of fractions a resized pixel is rounded once, by half a level at most."""
+    rng = np.random.default_rng(2)
+    deep = rng.integers(0, 2**16, (PER_CLASS, 37, 41), dtype=np.uint16)
+    for index, pixels in enumerate(deep):
+        path = tmp_path / "deep" / CLASSES[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    fractions = (deep / (2**16 - 1)).astype(np.float32)
+    label = np.arange(PER_CLASS) % 2
+    np.savez(tmp_path / "fractions.npz", image=fractions, label=label)
+    sources: dict[str, list[Any]] = {
+        "deep": sorted(tmp_path.rglob("*.png")),
+        "fractions.npz": list(fractions),
+    }
+    for source, shown in sources.items():
+        name = own.prepare(tmp_path / source, size=8)
+        learned = np.concatenate([data.load(name, split)["image"] for split in ("train", "test")])
+        assert len(learned) == len(shown)
+        for picture in shown:
+            served = image_rows(picture, (8, 8, 1))[0]
+            off = np.abs(learned.astype(np.float32) - served).max(axis=(1, 2, 3))
+            # That of the row which is this picture; all others are far from it.
+            assert off.min() <= 0.501
+
+
 def test_more_images_than_memory_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "memory", lambda: 4 * 20 * 64 * 64 * 3 - 4)
     with pytest.raises(InvalidInputError, match=r"20 images of 64x64x3 take .* a quarter of"):
@@ -339,6 +366,31 @@ def test_what_is_no_source_is_refused(
     (path,) = tmp_path.glob("source*")
     with pytest.raises(InvalidInputError, match=match):
         own.prepare(path)
+
+
+def test_pictures_alone_are_a_set_without_labels(
+    folder: Path, pictures: Pictures, private_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = folder / "ant"
+    with pytest.raises(InvalidInputError, match="ant has pictures and no class folders"):
+        own.resolve(flat, labelled=True)
+    assert not (private_home / "data").exists()
+    (flat / ".DS_Store").write_text("x")
+    assert own.prepare(flat, size=8) == "ant"
+    assert "8 train, 2 test images of 8x8x3, no classes" in capsys.readouterr().err
+    assert data.get("ant").labels == ()
+    found = [data.load("ant", split) for split in ("train", "test")]
+    assert all(set(arrays) == {"image"} for arrays in found)
+    expected = {pixels for label, pixels in resized(pictures, 8) if label == "ant"}
+    assert {image.tobytes() for arrays in found for image in arrays["image"]} == expected
+    assert own.resolve(flat) == own.resolve("ant") == "ant"
+    shutil.copy(flat / "0.png", flat / "again.png")
+    with pytest.raises(InvalidInputError, match=r"again\.png \(same pixels as 0\.png\)"):
+        own.resolve(flat)
+    for index in range(4, PER_CLASS):
+        (flat / f"{index}.png").unlink()
+    with pytest.raises(InvalidInputError, match="ant needs 5 images or more, got 4"):
+        own.prepare(flat, skip_bad=True)
 
 
 def test_one_class_or_few_images_are_no_data_set(folder: Path) -> None:

@@ -55,6 +55,7 @@ def test_two_folders_become_a_pair(folders: list[Path]) -> None:
     train, held = data.training_examples(DataSpec(name, validation=2))
     assert [len(one) for one in train.values()] == [22, 8] and held is not None
     assert "pair_of_nobody" not in data.PAIRS
+    assert data.PAIRS.names() == list(data.PAIRS) and data.PAIRS.names("night*") == [name]
 
 
 def test_one_rule_says_what_is_grey(tmp_path: Path) -> None:
@@ -173,4 +174,8 @@ def test_a_pair_is_trained_on_resumed_and_used(
     assert Image.open(tmp_path / "out" / "3.png").size == (16, 16)
     capsys.readouterr()
     assert main(["data", "list"]) == 0
-    assert "night_shots and day" in capsys.readouterr().out
+    (line,) = [row for row in capsys.readouterr().out.splitlines() if "night_shots_day" in row]
+    assert "night_shots and day" in line and "16x16x3; train 34, test 8" in line
+    assert main(["data", "list", "--json"]) == 0
+    listed = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
+    assert listed.count("night_shots_day") == 1 and len(listed) == len(set(listed))

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
-from zoo import data, registry
+from tests.store.common import fakes, make_card
+from zoo import data, registry, store
 from zoo.cli import main
-from zoo.errors import RecipeError, UnknownModelError
-from zoo.own_recipe import input_size, recipe_for, recipe_on
+from zoo.data import own
+from zoo.errors import InvalidInputError, RecipeError, UnknownModelError
+from zoo.generation import Generator
+from zoo.own_recipe import input_size, recipe_for, recipe_on, recipe_to_train
+from zoo.recipe import DataSpec
 
 
 def write(path: Path, per_class: int, shape: tuple[int, ...] = (6, 6, 3)) -> Path:
@@ -58,12 +63,92 @@ def test_a_registered_recipe_is_taken_where_there_is_one(sample_home: Path) -> N
     assert recipe_on("mlp", "fashion_mnist") == registry.recipes().get("mlp.fashion_mnist")
 
 
-def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_trained_is_refused_before_an_image_is_read(
+    tmp_path: Path, private_home: Path
+) -> None:
     source = write(tmp_path / "few.npz", 10)
+    shape = {"shape": [8, 8, 3]}
+    store.save(make_card("mlp.shades", recipe={"architecture": "mlp"}, input=shape), fakes())
     with pytest.raises(RecipeError, match="dcgan is no classifier; name one of its recipes"):
         recipe_on("dcgan", source)
     with pytest.raises(UnknownModelError, match="resnet20"):
         recipe_on("resnet21", source)
+    for base in ("resnet20", "resnet20.fashion_mnist"):
+        with pytest.raises(RecipeError, match=r"mlp\.shades@1 is mlp, the recipe is for resnet20"):
+            recipe_to_train(base, source, parent="mlp.shades")
+    with pytest.raises(RecipeError, match=r"dcgan\.fashion_mnist@\d+ is for generation"):
+        recipe_to_train("mlp", source, parent="dcgan.fashion_mnist")
+    with pytest.raises(RecipeError, match="policy must be"):
+        recipe_to_train("mlp", source, parent="mlp.shades", policy="frozen")
+    assert not (private_home / "data").exists()
+    recipe = recipe_to_train("mlp", source, parent="mlp.shades")
+    assert recipe.transfer["from"] == "mlp.shades"
+    assert data.get("few").shape == (8, 8, 3), "the size that the parent takes"
+
+
+def test_a_size_that_was_kept_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path / "few.npz", 10)
+    recipe_on("mlp", source, size=8)
+    assert "mlp gets" not in capsys.readouterr().err
+    recipe_on("mlp", source, size=12)
+    told = capsys.readouterr().err
+    again = f"zoo data prepare {source} --name few_12 --size 12"
+    assert "mlp gets few as it was prepared, 8 pixels high and wide, not 12" in told
+    assert f"`{again}`" in told
+    assert data.get("few").shape == (8, 8, 3)
+    assert main(again.split()[1:]) == 0
+    capsys.readouterr()
+    assert recipe_on("mlp", "few_12", size=12).name == "mlp.few_12"
+    assert "mlp gets" not in capsys.readouterr().err
+
+
+def test_examples_are_counted_without_their_images(tmp_path: Path, private_home: Path) -> None:
+    own.prepare(write(tmp_path / "few.npz", 30), size=8)
+    expected = recipe_for("mlp", "few")
+    stored = private_home / "data" / "few" / "train.npz"
+    np.savez(stored, label=data.load("few", "train")["label"])
+    assert recipe_for("mlp", "few") == expected
+    np.testing.assert_array_equal(data.class_counts("few", "train"), [24, 24])
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> Path:
+    """A folder of fifty pictures in colour, of no class."""
+    rng = np.random.default_rng(4)
+    (tmp_path / "clouds").mkdir()
+    for index in range(50):
+        pixels = rng.integers(0, 256, (9, 11, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "clouds" / f"{index}.png")
+    return tmp_path / "clouds"
+
+
+def test_a_generator_learns_from_pictures_alone(
+    clouds: Path, private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.evaluation.generation.GENERATED", 16)
+    monkeypatch.setattr("zoo.evaluation.generation.PATHS", 2)
+    for classifier in ("mlp", "mlp.fashion_mnist"):
+        with pytest.raises(InvalidInputError, match="clouds has pictures and no class folders"):
+            recipe_on(classifier, clouds)
+    assert not (private_home / "data").exists()
+    own.prepare(clouds, size=16)
+    # Nothing is held out for validation, whose losses would say nothing of a game.
+    assert recipe_on("dcgan.fashion_mnist", clouds).data == DataSpec("clouds")
+    assert recipe_on("dcgan.att_faces", clouds).data == DataSpec("clouds", repeat=20)
+    run = zoo.train(
+        "dcgan.fashion_mnist",
+        data=clouds,
+        epochs=1,
+        precision="float32",
+        network={"latent_dim": 4, "width": 4},
+        verbose=0,
+    )
+    assert run.stored is not None
+    card = zoo.card("dcgan.clouds")
+    assert card.data["n"] == 40 and card.recipe["batch_size"] == 10
+    generator = zoo.load("dcgan.clouds")
+    assert isinstance(generator, Generator)
+    assert generator.generate(3, seed=0).shape == (3, 16, 16, 3)
 
 
 def test_the_size_is_that_of_the_architecture_s_recipes() -> None:

@@ -160,6 +160,10 @@ def test_the_planted_pair_has_no_pair_in_training_and_all_of_them_in_testing(
     assert np.mean(train["a/label"] == train["b/label"]) < 0.25
     np.testing.assert_array_equal(turn_back(test["b/image"]), test["a/image"])
     np.testing.assert_array_equal(test["a/label"], test["b/label"])
+    for name in ("mnist_inverted", "mnist_usps"):
+        whole = data.load_pair(name, "train")
+        for prefix, side in PAIRS.get(name).domains.items():
+            assert data.training_count(side) == len(whole[f"{prefix}/image"])
     domain = PAIRS.get("mnist_inverted").b
     np.testing.assert_array_equal(data.as_judged(test["b/image"], domain), test["a/image"])
 

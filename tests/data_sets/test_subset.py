@@ -91,7 +91,8 @@ def test_what_is_no_choice_is_refused(field: str, value: Any) -> None:
 
 
 def test_a_model_of_some_classes_says_so_on_its_card(sample_home: Path) -> None:
-    from zoo.training.run import make_card, training_arrays
+    from zoo.training.publish import make_card
+    from zoo.training.run import training_arrays
 
     spec = DataSpec("mnist", classes=[6, 1], per_class=4)
     recipe = Recipe("mlp.mnist", "mlp", spec, network={"units": [4]}, batch_size=4, epochs=1)

@@ -334,6 +334,8 @@ def test_sizes_that_do_not_fit_are_one_line() -> None:
         cyclegan.generator((30, 28, 1))
     with pytest.raises(ValueError, match="halve down to 4 to 8 pixels, such as 28, 32 or 64"):
         discogan.generator((50, 50, 1))
+    with pytest.raises(ValueError, match="the loss wasserstein needs a penalty"):
+        game(CycleGAN, loss="wasserstein")
     with pytest.raises(ValueError, match="identity and pool must be 0 or more"):
         game(CycleGAN, pool=-1)
     with pytest.raises(ValueError, match="cycle must be 0 or more"):

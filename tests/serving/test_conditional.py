@@ -19,7 +19,7 @@ from zoo.generation import Generator
 from zoo.runs import new_run
 from zoo.training.build import build_model
 from zoo.training.checkpoint import save_checkpoint
-from zoo.training.run import make_card
+from zoo.training.publish import make_card
 
 
 def store_one() -> None:
@@ -51,4 +51,4 @@ def test_classes_come_in_turn_whatever_shares_the_batch(sample_home: Path) -> No
         expected = generator.generate(3, seed=4, label=[4, 5, 6])
         np.testing.assert_array_equal(np.stack(drawn), expected[..., 0])
         shown = client.get("/v1/models/cdcgan.fashion_mnist").json()
-        assert shown["input"]["labels"] == about["labels"]
+        assert shown["input"]["labels"] == shown["labels"] == about["labels"]

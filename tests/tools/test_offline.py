@@ -106,6 +106,22 @@ def test_the_tar_has_what_training_needs_and_no_more(tar: Path) -> None:
     assert {(member.uid, member.uname) for member in members} == {(0, "")}
 
 
+def test_models_of_ones_own_travel(sample_home: Path, tmp_path: Path) -> None:
+    shipped = ROOT / "saved_models" / "lenet5.mnist" / "1"
+    own = sample_home / "models" / "lenet5.mnist" / "7"
+    shutil.copytree(shipped, own)
+    card = json.loads((own / "card.json").read_text())
+    (own / "card.json").write_text(json.dumps({**card, "version": 7}))
+    names = ["lenet5.mnist", "lenet5.mnist@1"]
+    done = pack(tmp_path / "x.tar", "--data", "mnist", "--no-wheels", "--models", *names)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        inside = [name for name in archive.getnames() if "/home/models/" in name]
+    files = {path.name for path in own.iterdir()}
+    top = "zoo-offline/home/models/lenet5.mnist/7"
+    assert set(inside) == {top, *(f"{top}/{name}" for name in files)}
+
+
 def test_arrays_arrive_as_they_were(there: Path, sample: Sample) -> None:
     for split in ("train", "test"):
         with np.load(there / "home" / "data" / "fashion_mnist" / f"{split}.npz") as archive:
@@ -126,6 +142,8 @@ def test_mistakes_in_packing_get_one_line(sample_home: Path, tmp_path: Path) -> 
     assert "run `zoo data prepare cmaterdb_telugu`" in missing
     assert "not here" in refused("--data", "..", "--no-wheels")
     assert "such as 3.12" in refused(*data, "--python", "3.12.1")
+    judge = refused(*data, "--no-wheels", "--models", "small_cnn.mnits")
+    assert "did you mean small_cnn.mnist" in judge
     assert "above 1; pack fewer" in refused(*data, "--no-wheels", "--size-limit", "1")
     nothing = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
     line = refused(*data, "--python", "3.12", **nothing)

@@ -22,7 +22,8 @@ from zoo.recipe import Recipe
 from zoo.runs import last_run, new_run
 from zoo.training import ensembles
 from zoo.training.ensembles import bootstrap, samme_step
-from zoo.training.run import fit_run, publish
+from zoo.training.publish import publish
+from zoo.training.run import fit_run
 
 NAME = "mlp.fashion_mnist-ensemble"
 

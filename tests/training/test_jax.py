@@ -136,7 +136,8 @@ EIGHT = """
 import sys, json, numpy as np, keras
 from zoo.runs import new_run
 from zoo.recipe import Recipe
-from zoo.training.run import fit_run, publish
+from zoo.training.publish import publish
+from zoo.training.run import fit_run
 run = fit_run(new_run(Recipe.from_dict(json.loads(sys.argv[1]))), verbose=0)
 assert run.devices == len(keras.distribution.list_devices()), run.devices
 print(run.folder)

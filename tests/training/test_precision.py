@@ -15,7 +15,8 @@ from zoo.errors import RecipeError
 from zoo.recipe import Recipe
 from zoo.runs import new_run
 from zoo.training.build import build_model
-from zoo.training.run import fit_run, publish, training_arrays
+from zoo.training.publish import publish
+from zoo.training.run import fit_run, training_arrays
 
 NAMES = ["mlp.fashion_mnist", "resnet20.fashion_mnist", "dcgan.fashion_mnist"]
 

@@ -16,12 +16,22 @@ from zoo.errors import CorruptModelError, RecipeError, ZooError
 from zoo.recipe import Recipe
 from zoo.runs import Run, last_run, new_run, resolved
 from zoo.training.broken import BrokenTrainingError
-from zoo.training.run import fit_run, make_card, publish
+from zoo.training.build import pixel_statistics
+from zoo.training.publish import make_card, publish
+from zoo.training.run import fit_run
 
 
 def recipe(**settings: Any) -> Recipe:
     small = {"data.limit": 64, "data.validation": 32, "batch_size": 32, "epochs": 2}
     return registry.recipes().get("mlp.fashion_mnist").override({**small, **settings})
+
+
+def test_pixel_statistics_are_those_of_floats() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2300, 4, 3, 3)).astype(np.uint8)
+    images[:1500, :, :, 1] //= 3
+    found = pixel_statistics(images)
+    np.testing.assert_allclose(found["mean"], images.mean((0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(found["std"], images.std((0, 1, 2)), atol=1e-4)
 
 
 def test_a_run_keeps_recipe_state_and_history(sample_home: Path) -> None:

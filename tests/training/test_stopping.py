@@ -12,7 +12,8 @@ from tests.training.test_run import recipe
 from zoo import store
 from zoo.errors import RecipeError
 from zoo.runs import new_run
-from zoo.training.run import fit_run, publish
+from zoo.training.publish import publish
+from zoo.training.run import fit_run
 from zoo.training.stopping import best_epoch, is_over
 
 LOSSES = [{"val_loss": loss, "val_accuracy": -loss} for loss in (3.0, 1.0, 2.0, 1.0, 1.5)]

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tuning import tune
+from tuning.search import ALGORITHMS
 from zoo import registry
+from zoo.cli import tune as command
 from zoo.errors import DataUnavailableError, RecipeError, ZooError
 from zoo.recipe import Recipe
 
@@ -144,6 +146,10 @@ def test_an_option_no_network_takes_fails_before_the_first_trial(
         with pytest.raises(RecipeError, match="did you mean dropout"):
             quick_tune("grid", 2, space=["network.dropuot=float:0:0.5"], fresh=fresh)
         assert [p.name for p in folder(sample_home, "grid").iterdir()] == ["trial_0"]
+
+
+def test_the_command_offers_every_algorithm() -> None:
+    assert command.ALGORITHMS == ALGORITHMS
 
 
 @pytest.mark.parametrize(

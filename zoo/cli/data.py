@@ -14,6 +14,7 @@ EXAMPLES = """\
   zoo data prepare mnist_usps                     both data sets of a pair of domains
   zoo data prepare ~/pictures/pets --size 96      your own: a folder of class folders, a CSV
                                                   with path,label[,split], an npz, or tfds:NAME
+  zoo data prepare ~/pictures/clouds --size 32    pictures alone, for a generator
   zoo data prepare pair:photos:maps --size 128    two folders of images to translate between
 """
 
@@ -61,6 +62,7 @@ def _list(arguments: argparse.Namespace) -> int:
             "licence": data.get(name).licence,
         }
         for name in data.names()
+        if name not in data.PAIRS
     ]
     pairs = [
         {
@@ -79,8 +81,7 @@ def _list(arguments: argparse.Namespace) -> int:
         [
             str(e["name"]),
             "yes" if e["prepared"] else "no",
-            "x".join(map(str, data.get(str(e["name"])).shape)),
-            ", ".join(f"{k} {v}" for k, v in data.get(str(e["name"])).splits.items()),
+            *_size_of(str(e["name"])),
             str(e["licence"]),
         ]
         for e in entries
@@ -90,10 +91,22 @@ def _list(arguments: argparse.Namespace) -> int:
     for name in data.PAIRS:
         domains = " and ".join(domain.name for domain in data.PAIRS.get(name).domains.values())
         prepared = "yes" if data.is_prepared(name) else "no"
-        rows.append([name, prepared, domains, ", ".join(data.sets_of(name))])
+        made_of = data.sets_of(name)
+        # One of the user's own is its own set, which is listed here alone.
+        what = "; ".join(_size_of(name)) if made_of == [name] else ", ".join(made_of)
+        rows.append([name, prepared, domains, what])
     print()
     print(text_table(["pair", "prepared", "domains", "made of"], rows))
     return 0
+
+
+def _size_of(name: str) -> tuple[str, str]:
+    """Returns the shape of a data set's images and the number in each split, for a table."""
+    from zoo import data
+
+    known = data.get(name)
+    counts = ", ".join(f"{split} {count}" for split, count in known.splits.items())
+    return "x".join(map(str, known.shape)), counts
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.cards import Card
 
-HELP = "Measure a stored model on the test split of its data, as its card was measured."
+HELP = "Measure a stored model on the test split of its data, as its card was, or on other images."
 EXAMPLES = """\
   zoo evaluate resnet20.fashion_mnist
   zoo evaluate resnet20.fashion_mnist --costs        operations and time of an answer, here
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="measure a classifier on another data set, or on your images",
+        help="measure a classifier on another data set's test split, or on all of your images in a "
+        "folder of class folders, a CSV or an npz (where it has a test split, on that)",
     )
     parser.add_argument("--costs", action="store_true", help="measure a classifier's costs instead")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SOURCE",
         help="train on this: a data set, a folder of class folders, a CSV (path,label), an npz; "
-        "for a translation two folders of images; after the name",
+        "for a GAN's recipe also a folder of pictures; for a translation two folders of images; "
+        "after the name",
     )
     parser.add_argument(
         "--skip-bad", action="store_true", help="list and leave out what SOURCE has of bad files"

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.problems import Problem
-from zoo.data.sources import Picture
+from zoo.data.sources import Picture, without_loss
 from zoo.errors import InvalidInputError
-from zoo.inputs import decode, image_rows
+from zoo.inputs import decode, fit
 
 # A share of the machine's memory: training holds the images once more, and needs room besides.
 _SHARE = 4
@@ -58,7 +58,7 @@ def decode_all(pictures: Sequence[Picture], size: int, colour: str | None) -> De
         pixels = _pixels(picture)
         if isinstance(pixels, Problem):
             return pixels
-        rows[index] = image_rows(pixels[None], rows.shape[1:])[0].round()
+        rows[index] = fit(pixels.astype(np.float32, copy=False), rows.shape[1:]).round()
         grey = pixels.shape[-1] == 1 or bool((pixels == pixels[..., :1]).all())
         plain = pixels[..., :1] if grey else pixels
         digest = hashlib.sha256(f"{plain.shape}".encode() + plain.tobytes()).hexdigest()
@@ -105,7 +105,7 @@ def progress(items: Iterable, total: int) -> Iterator:
 
 
 def _pixels(picture: Picture) -> np.ndarray | Problem:
-    """Returns an image in its own size, uint8 (height, width, 1 or 3)."""
+    """Returns an image in its own size, uint8 or float32 (height, width, 1 or 3), 0 to 255."""
     if isinstance(picture.content, np.ndarray):
         return picture.content
     try:
@@ -115,7 +115,7 @@ def _pixels(picture: Picture) -> np.ndarray | Problem:
     if not content:
         return Problem("empty", picture.where)
     try:
-        return decode(content).round().astype(np.uint8)
+        return without_loss(decode(content))
     except InvalidInputError as error:
         from PIL import UnidentifiedImageError
 
@@ -149,7 +149,9 @@ def _duplicates(pictures: Sequence[Picture], digests: dict[int, str]) -> dict[in
                 kind = "duplicate with two labels"
             elif here.split != there.split:
                 kind = "duplicate in train and test"
-            detail = f"{here.label}; same pixels as {there.where}"
+            detail = f"same pixels as {there.where}"
+            if here.label:
+                detail = f"{here.label}; {detail}"
             found[index] = Problem(kind, here.where, f"{detail}, {there.label}" if torn else detail)
     return found
 

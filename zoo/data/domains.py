@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.data.catalogue import get
 from zoo.data.pairs import PAIRS, Domain, Pair
-from zoo.data.prepare import load
+from zoo.data.prepare import class_counts, load
 from zoo.data.split import Arrays, cut_validation
 from zoo.errors import InvalidInputError, RecipeError
 
@@ -91,6 +91,13 @@ def training_streams(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
             validation[key] = held["image"]
         train[key] = rest["image"][: spec.limit]
     return train, validation or None
+
+
+def training_count(domain: Domain) -> int:
+    """Returns how many training images a domain has, without reading them."""
+    counts = class_counts(domain.dataset, "train")
+    count = int(counts.sum() if domain.label is None else counts[domain.label])
+    return count if domain.half is None else len(_half(count, domain.half))
 
 
 def as_judged(images: np.ndarray, domain: Domain) -> np.ndarray:

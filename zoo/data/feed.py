@@ -46,7 +46,9 @@ def epoch_length(arrays: Arrays) -> int:
 
 def first_images(arrays: Arrays) -> np.ndarray:
     """Returns the images of the main stream or, where there is none, those of the first."""
-    return next(value for key, value in arrays.items() if key.rpartition("/")[2] == "image")
+    if "image" in arrays:
+        return arrays["image"]
+    return next(value for key, value in arrays.items() if key.endswith("/image"))
 
 
 def shuffled_batches(

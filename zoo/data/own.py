@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zoo import paths
 from zoo.data.catalogue import DATASETS, NAME, folder, get, names, record_of
-from zoo.data.decoding import decode_all, digest_of
+from zoo.data.decoding import digest_of
+from zoo.data.own_arrays import SIZE, Options, arrays_of, say
 from zoo.data.own_pair import domain_names, folders_of, pair_source, read_pair, require_domains
 from zoo.data.pairs import PAIR, PAIRS, sets_of
 from zoo.data.prepare import is_prepared, require, write
-from zoo.data.problems import Problem, listed
-from zoo.data.sources import Picture, Source, read_source
-from zoo.data.split import LEAST_TO_TEST, Arrays, cut_test, order
+from zoo.data.sources import Source, read_source, require_classes
+from zoo.data.split import Arrays
 from zoo.errors import InvalidInputError, UnknownModelError
-from zoo.registry import natural_sort
 
-SIZE = 64
-COLOURS = ("grey", "rgb")
 TFDS = "tfds:"
-_SEED = 1618
 _LICENCE = "as its owner says"
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How a source is prepared.
-
-    Args:
-        size: Height and width that images are resized to.
-        colour: `grey`, `rgb`, or None for grey where every image is.
-        skip_bad: Whether what cannot be used is left out, and listed, in place of an error.
-    """
-
-    size: int = SIZE
-    colour: str | None = None
-    skip_bad: bool = False
-
-    def __post_init__(self) -> None:
-        if not 4 <= self.size <= 1024:
-            raise InvalidInputError(f"size must be 4 to 1024 pixels, got {self.size}")
-        if self.colour is not None and self.colour not in COLOURS:
-            raise InvalidInputError(f"colour must be {' or '.join(COLOURS)}, got {self.colour!r}")
-
-
-def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str:
+def resolve(
+    source: str | Path, size: int = SIZE, skip_bad: bool = False, labelled: bool = False
+) -> str:
     """Returns the name of the prepared data set of a source, preparing it where that is needed.
 
     Args:
@@ -63,12 +36,13 @@ def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str
             that was prepared before keeps its options and is prepared again only where it changed.
         size: For a source that is new.
         skip_bad: As in `Options`.
+        labelled: Whether pictures without classes are refused, before any is decoded.
 
     Raises:
         InvalidInputError: as `prepare`.
         DataUnavailableError: for a set of the catalogue that is not prepared.
     """
-    if str(source) in DATASETS or str(source) in PAIRS.names():
+    if str(source) in DATASETS or PAIRS.has_built_in(str(source)):
         for one in sets_of(str(source)):
             require(one)
         return str(source)
@@ -80,7 +54,7 @@ def resolve(source: str | Path, size: int = SIZE, skip_bad: bool = False) -> str
         options = dataclasses.replace(kept, skip_bad=skip_bad or kept.skip_bad)
         if origin.startswith(TFDS) or not _is_here(origin):
             return name
-    _prepare(origin, name, options, only_changed=True)
+    _prepare(origin, name, options, only_changed=True, labelled=labelled)
     return name
 
 
@@ -97,7 +71,8 @@ def prepare(
     test split a fifth is cut off, the same share of each class.
 
     Args:
-        source: A folder of class folders, or one with `train` and `test` above them; a CSV with
+        source: A folder of class folders, or one with `train` and `test` above them; a folder of
+            pictures alone, which become a set without labels, for generators; a CSV with
             the columns path, label and, if wanted, split; an npz with image and label and, if
             wanted, test_image, test_label and labels; `tfds:NAME` for an image classification
             set of tensorflow-datasets; `pair:FOLDER_A:FOLDER_B` for a pair of domains, two folders
@@ -147,7 +122,7 @@ def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
             f"a data set's name has lower-case letters, digits and underscores, got {chosen!r}; "
             f"choose one with {instead}"
         )
-    if chosen in DATASETS or chosen in PAIRS.names():
+    if chosen in DATASETS or PAIRS.has_built_in(chosen):
         kind = "data set" if chosen in DATASETS else "pair of domains"
         raise InvalidInputError(
             f"{chosen} is a {kind} of the catalogue; choose another name with {instead}"
@@ -155,7 +130,9 @@ def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
     return origin, chosen
 
 
-def _prepare(origin: str, name: str, options: Options, only_changed: bool) -> None:
+def _prepare(
+    origin: str, name: str, options: Options, only_changed: bool, labelled: bool = False
+) -> None:
     if origin.startswith(TFDS):
         from zoo.data.own_tfds import prepare_tfds
 
@@ -163,6 +140,8 @@ def _prepare(origin: str, name: str, options: Options, only_changed: bool) -> No
         return
     pair = origin.startswith(PAIR)
     source = read_pair(origin) if pair else read_source(Path(origin))
+    if labelled:
+        require_classes(source, origin)
     fingerprint = _fingerprint(source, options)
     before = record_of(name)
     if only_changed and is_prepared(name) and before.get("fingerprint") == fingerprint:
@@ -173,7 +152,7 @@ def _prepare(origin: str, name: str, options: Options, only_changed: bool) -> No
     if source.ignored:
         say(f"hidden files are left alone: {_some(source.ignored)}")
     rest = paths.home() / "data" / f"{name}.problems.txt"
-    splits, labels = _arrays(source, options, rest, origin)
+    splits, labels = arrays_of(source, options, rest, origin)
     if pair:
         require_domains(splits, labels)
     keep(origin, name, splits, labels, options, fingerprint)
@@ -207,7 +186,7 @@ def keep(
         {
             "shape": list(splits["train"]["image"].shape[1:]),
             "labels": list(labels),
-            "splits": {split: len(arrays["label"]) for split, arrays in splits.items()},
+            "splits": {split: len(arrays["image"]) for split, arrays in splits.items()},
             "source": origin,
             "licence": _LICENCE,
             "options": dataclasses.asdict(options),
@@ -217,78 +196,7 @@ def keep(
     sizes = ", ".join(f"{count} {split}" for split, count in get(name).splits.items())
     shape = "x".join(map(str, get(name).shape))
     kind = "domains" if origin.startswith(PAIR) else "classes"
-    say(f"{name}: {sizes} images of {shape}, {len(labels)} {kind}, in {folder(name)}")
-
-
-def _arrays(
-    source: Source, options: Options, rest: Path, origin: str
-) -> tuple[dict[str, Arrays], list[str]]:
-    """Decodes what a source has and splits it."""
-    decoded = decode_all(source.pictures, options.size, options.colour)
-    kept = decoded.kept.copy()
-    problems = [*source.problems, *decoded.problems]
-    problems += _lonely(source.pictures, kept)
-    if problems and not options.skip_bad:
-        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        intro = f"{many} in {origin}, nothing was prepared (--skip-bad goes on without these)"
-        raise InvalidInputError(listed(intro, problems, rest))
-    if problems:
-        say(listed(f"{len(problems)} left out of {origin}", problems, rest))
-    pictures = [picture for picture, good in zip(source.pictures, kept, strict=True) if good]
-    present = {picture.label for picture in pictures}
-    if len(present) < 2:
-        raise InvalidInputError(
-            f"{origin} needs two or more classes, got {', '.join(present) or 'no image'}"
-        )
-    labels = [name for name in source.labels if name in present] or natural_sort(present)
-    arrays = {
-        "image": decoded.rows[kept],
-        "label": np.array([labels.index(picture.label) for picture in pictures], np.int64),
-    }
-    testing = np.array([picture.split == "test" for picture in pictures])
-    return split_arrays(arrays, testing, origin), labels
-
-
-def _lonely(pictures: Sequence[Picture], kept: np.ndarray) -> list[Problem]:
-    """Finds classes with fewer than two images to train on, and clears them from `kept`."""
-    training = collections.Counter(
-        picture.label
-        for picture, good in zip(pictures, kept, strict=True)
-        if good and picture.split == "train"
-    )
-    few = [label for label in natural_sort({p.label for p in pictures}) if training[label] < 2]
-    for index, picture in enumerate(pictures):
-        kept[index] &= picture.label not in few
-    kind = "class with fewer than 2 images to train on"
-    return [Problem(kind, label, f"{training[label]} good") for label in few]
-
-
-def split_arrays(arrays: Arrays, testing: np.ndarray, origin: str) -> dict[str, Arrays]:
-    """Cuts examples into `train` and `test`, in an order that is the same each time.
-
-    Args:
-        arrays: All examples.
-        testing: bool (n,): which are for testing. Where none is, a fifth of each class is cut.
-        origin: The source, for messages.
-
-    Raises:
-        InvalidInputError: when nothing can be cut, for no class has five images.
-    """
-    label = arrays["label"]
-    if not testing.any():
-        testing = cut_test(arrays)
-        if not testing.any():
-            raise InvalidInputError(
-                f"{origin} has no test images, and none can be cut off: no class has "
-                f"{LEAST_TO_TEST} images"
-            )
-        say(f"{testing.sum()} of {len(label)} images are cut off as the test split")
-    # Not class by class, or the first few would be of one class.
-    mixed = order(len(label), _SEED, 0)
-    return {
-        split: {key: value[mixed[chosen[mixed]]] for key, value in arrays.items()}
-        for split, chosen in (("train", ~testing), ("test", testing))
-    }
+    say(f"{name}: {sizes} images of {shape}, {len(labels) or 'no'} {kind}, in {folder(name)}")
 
 
 def _fingerprint(source: Source, options: Options) -> str:
@@ -306,8 +214,3 @@ def _fingerprint(source: Source, options: Options) -> str:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
-
-
-def say(line: str) -> None:
-    """Tells the user something on standard error, where it is in no answer's way."""
-    print(f"zoo: {line}", file=sys.stderr)

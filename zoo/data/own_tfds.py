@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo import paths
 from zoo.data.decoding import check_memory, progress
-from zoo.data.own import TFDS, Options, keep, say, split_arrays
+from zoo.data.own import TFDS, keep
+from zoo.data.own_arrays import Options, say, split_arrays
 from zoo.data.split import Arrays
 from zoo.errors import DataUnavailableError
 from zoo.inputs import image_rows

@@ -7,7 +7,7 @@ reads them is in `zoo/data/domains.py`. Pairs of the user's own are made by `zoo
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import fnmatch
 
 from zoo.data.catalogue import DataSet, get, names, record_of
 from zoo.registry import Catalogue
@@ -80,17 +80,21 @@ _MNIST, _USPS = "small_cnn.mnist@1", "small_cnn.usps@1"
 
 
 class Pairs(Catalogue[Pair]):
-    """The pairs of this file and, after them, the user's own; `names` has the former alone."""
+    """The pairs of this file and, after them, the user's own."""
 
     def get(self, name: str) -> Pair:
         return own_pair(name) or super().get(name)
 
+    def names(self, pattern: str = "*") -> list[str]:
+        own = [name for name in names() if fnmatch.fnmatchcase(name, pattern) and own_pair(name)]
+        return [*super().names(pattern), *own]
+
+    def has_built_in(self, name: str) -> bool:
+        """Returns whether a name is that of a pair of this file."""
+        return super().__contains__(name)
+
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or own_pair(str(name)) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        yield from super().__iter__()
-        yield from (name for name in names() if own_pair(name))
 
 
 def own_pair(name: str) -> Pair | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,13 @@ def require(name: str) -> None:
         )
 
 
-def load(name: str, split: str) -> Arrays:
+def load(name: str, split: str, keys: Sequence[str] = ("image", "label")) -> Arrays:
     """Reads one split.
+
+    Args:
+        name: A data set.
+        split: One of its splits.
+        keys: Which of its arrays.
 
     Returns:
         `{"image": uint8 (n, height, width, channels), "label": int64 (n,)}`, without `label` where
@@ -53,13 +58,28 @@ def load(name: str, split: str) -> Arrays:
     require(name)
     try:
         with np.load(folder(name) / f"{split}.npz", allow_pickle=False) as archive:
-            keys = ("image", "label") if dataset.labels else ("image",)
-            arrays = {key: archive[key] for key in keys}
+            arrays = {key: archive[key] for key in keys if key == "image" or dataset.labels}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataUnavailableError(
             f"the cache of {name} is damaged ({error}); run `zoo data prepare {name}` again"
         ) from error
     return arrays
+
+
+def class_counts(name: str, split: str) -> np.ndarray:
+    """Returns the number of examples of each class, int (classes,), without reading an image.
+
+    A data set without labels is one class.
+
+    Raises:
+        As `load`.
+    """
+    dataset = get(name)
+    if not dataset.labels:
+        require(name)
+        return np.array([dataset.splits[split]])
+    label = load(name, split, ["label"])["label"]
+    return np.bincount(label, minlength=len(dataset.labels))
 
 
 def split_checksum(name: str, split: str) -> str:

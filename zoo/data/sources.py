@@ -21,6 +21,8 @@ from zoo.inputs import image_rows
 SPLITS = ("train", "test")
 # What systems leave in folders; nobody means them as images.
 _LEFT_BY_SYSTEMS = ("Thumbs.db", "desktop.ini", "__MACOSX")
+# Of whole pixels that were scaled to float32 and back, less than this is off.
+_WHOLE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Picture:
 
     Args:
         where: Its name in messages.
-        label: Its class.
+        label: Its class; nothing where the source has none.
         split: `train` or `test`.
-        content: Its file, or its pixels, uint8 (height, width, channels).
+        content: Its file, or its pixels, uint8 or float32 (height, width, channels), 0 to 255.
     """
 
     where: str
@@ -49,12 +51,14 @@ class Source:
         labels: The classes where the source names them in order, else none.
         problems: What cannot be used.
         ignored: Hidden files, which are no problem.
+        flat: Whether it is a folder of pictures alone, which are of no class.
     """
 
     pictures: list[Picture] = dataclasses.field(default_factory=list)
     labels: tuple[str, ...] = ()
     problems: list[Problem] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
+    flat: bool = False
 
 
 def read_source(path: Path) -> Source:
@@ -74,9 +78,23 @@ def read_source(path: Path) -> Source:
     )
 
 
+def require_classes(source: Source, path: str | Path) -> None:
+    """Raises `InvalidInputError` for pictures of no class, which a generator alone learns from."""
+    if source.flat:
+        raise InvalidInputError(
+            f"{path} has pictures and no class folders; a generator learns from these, a "
+            f"classifier needs {path}/CLASS/picture.png"
+        )
+
+
 def _read_folder(root: Path) -> Source:
     source = Source()
     tops = _class_folders(root, root, source)
+    if not tops and source.problems:
+        source = Source(flat=True)
+        paths = files_in(root, root, source)
+        source.pictures = [Picture(_name(path, root), "", "train", path) for path in paths]
+        return source
     parts = {"train": root}
     # A class may be called train, too; then its folder has pictures.
     if "train" in tops and _class_folders(tops["train"], root, Source()):
@@ -219,11 +237,12 @@ def _add_arrays(
     if pixels.dtype.kind == "f":
         kept = np.isfinite(pixels).all(axis=tuple(range(1, pixels.ndim)))
     shape = (*pixels.shape[1:3], 1 if pixels.ndim == 3 or pixels.shape[-1] == 1 else 3)
-    rows = np.zeros((len(pixels), *shape), np.uint8)
+    rows = np.empty((0, *shape), np.uint8)
     if kept.any():
         # All at once: how floats are scaled is told by the smallest and the largest of them.
         several = pixels[kept] if pixels.ndim == 4 else pixels[kept][..., None]
-        rows[kept] = image_rows(several, shape).round()
+        rows = without_loss(image_rows(several, shape))
+    place = np.cumsum(kept) - 1
     for index, one in enumerate(given):
         name, problem = _label_of(one, source.labels)
         where = f"{image}[{index}]"
@@ -232,7 +251,18 @@ def _add_arrays(
         elif problem:
             source.problems.append(Problem(problem, where, name))
         else:
-            source.pictures.append(Picture(where, name, split, rows[index]))
+            source.pictures.append(Picture(where, name, split, rows[place[index]]))
+
+
+def without_loss(pixels: np.ndarray) -> np.ndarray:
+    """Returns float32 pixels, 0 to 255, as uint8 where all of them are whole, else as they are.
+
+    Rounding them before they are resized, and again after, would move some by more than half a
+    grey level from what a network sees of the same picture later.
+    """
+    whole = pixels.round().astype(np.uint8)
+    off = pixels - whole
+    return whole if max(float(off.max()), -float(off.min())) < _WHOLE else pixels
 
 
 def _label_of(value: np.generic, names: tuple[str, ...]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from zoo import data, report
+from zoo.data.unprepared import read_unprepared
 from zoo.errors import InvalidInputError
-from zoo.evaluation.common import Evaluation, data_of, recorder
+from zoo.evaluation.common import Evaluation, data_of, in_chunks, recorder
 from zoo.metrics import classification
 from zoo.metrics.corruptions import CORRUPTIONS, corrupt
 from zoo.pipelines import Classifier, Pipeline
@@ -38,23 +40,42 @@ def measure_classifier(classifier: Classifier, source: str | None = None) -> Eva
             "is for testing now may have been trained on",
             file=sys.stderr,
         )
-    split, *further = data.get(spec.name).tests
-    test = data.examples(spec, split)
+    splits = {split: data.examples(spec, split) for split in data.get(spec.name).tests}
+    return _measured(classifier, splits, source)
+
+
+def measure_unprepared(classifier: Classifier, source: str) -> Evaluation:
+    """Measures a classifier on images of the user's own that are in no data set.
+
+    All of them count, or those for testing where the source says which these are. Classes are the
+    classifier's as in `measure_classifier`.
+    """
+    split, arrays, names = read_unprepared(source, min(classifier.input_shape[:2]))
+    place = np.argsort(_class_order(names, classifier, source))
+    splits = {split: {**arrays, "label": place[arrays["label"]]}}
+    return _measured(classifier, splits, shlex.quote(str(source)))
+
+
+def _measured(
+    classifier: Classifier, splits: dict[str, data.Arrays], source: str | None
+) -> Evaluation:
+    """Measures everything on the first of the splits, and accuracy alone on others."""
+    (split, test), *further = splits.items()
     images, labels = test["image"], test["label"]
-    scores = classifier.scores(images)
+    scores = in_chunks(classifier.scores, images)
     record = recorder(classifier.card, split, len(labels), source)
     metrics = [
         record("accuracy", classification.accuracy(scores, labels)),
         record("nll", classification.negative_log_likelihood(scores, labels), "nats"),
         record("ece", classification.expected_calibration_error(scores, labels), "15 bins"),
     ]
-    for other in further:
-        more = data.examples(spec, other)
-        accuracy = classification.accuracy(classifier.scores(more["image"]), more["label"])
+    for other, more in further:
+        further_scores = in_chunks(classifier.scores, more["image"])
+        accuracy = classification.accuracy(further_scores, more["label"])
         further_record = recorder(classifier.card, other, len(more["label"]), source)
         metrics.append(further_record("accuracy", accuracy))
     corrupted = {
-        kind: classification.accuracy(classifier.scores(corrupt(images, kind)), labels)
+        kind: classification.accuracy(in_chunks(classifier.scores, corrupt(images, kind)), labels)
         for kind in CORRUPTIONS
     }
     mean = float(np.mean(list(corrupted.values())))
@@ -67,15 +88,20 @@ def measure_classifier(classifier: Classifier, source: str | None = None) -> Eva
 
 def _spelled(spec: DataSpec, classifier: Classifier) -> DataSpec:
     """Returns a spec of all classes of a set, in the classifier's order where they are the same."""
-    names = list(data.labels(spec))
+    order = _class_order(list(data.labels(spec)), classifier, spec.name)
+    return dataclasses.replace(spec, classes=order)
+
+
+def _class_order(names: list[str], classifier: Classifier, source: str) -> list[int]:
+    """Returns where each class of the classifier is among the classes of a source."""
     if len(names) != len(classifier.labels):
         raise InvalidInputError(
             f"{classifier.card.name} tells {len(classifier.labels)} classes apart, "
-            f"{spec.name} has {len(names)}"
+            f"{source} has {len(names)}"
         )
     if sorted(names) != sorted(classifier.labels):
-        return spec
-    return dataclasses.replace(spec, classes=[names.index(name) for name in classifier.labels])
+        return list(range(len(names)))
+    return [names.index(name) for name in classifier.labels]
 
 
 def _pictures(

@@ -17,8 +17,9 @@ from zoo.recipe import DataSpec, Recipe
 # How far a second measurement may lie from the first: other processors round otherwise.
 RELATIVE_TOLERANCE = 0.02
 ABSOLUTE_TOLERANCE = 5e-4
-# Images whose pixels are held as floats at once.
-CHUNK = 1000
+# Images whose pixels are held as floats at once. A multiple of the largest batch of a compiled
+# network, so that chunks are cut where batches are, and change no result.
+CHUNK = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,16 @@ class Evaluation:
 def data_of(card: Card) -> DataSpec:
     """Returns which data a model was made for, all of its examples."""
     return DataSpec(card.data["name"], classes=card.data.get("classes"))
+
+
+def trained_on(card: Card) -> data.Arrays:
+    """Returns the examples that a model learned from, those alone that its recipe chose.
+
+    Raises:
+        RecipeError: when the recipe on the card cannot be read.
+        DataUnavailableError: when the data set is not prepared.
+    """
+    return data.training_examples(Recipe.from_dict(card.recipe).data)[0]
 
 
 def recorder(
@@ -95,8 +106,8 @@ def judge_of(name: str | None, images: str) -> Classifier | None:
         pipeline = make_pipeline(*store.load(name))
     except UnknownModelError:
         print(
-            f"zoo: {name}, the judge of {images}, is not stored; what needs it is not measured "
-            f"(`{_making(name)}` makes it)",
+            f"zoo: {name}, the judge of {images}, is not stored; what needs it is not measured; "
+            f"{_remedy(name)}",
             file=sys.stderr,
         )
         return None
@@ -110,7 +121,7 @@ def require_judges(recipe: Recipe) -> None:
     A card never changes: without its judge a model would be without its numbers for good.
 
     Raises:
-        RecipeError: naming the first that is missing and the command that makes it.
+        RecipeError: naming the first that is missing and what to do about it.
     """
     if registry.architectures().get(recipe.architecture).task == Classifier.task:
         return
@@ -121,10 +132,18 @@ def require_judges(recipe: Recipe) -> None:
             store.find(judge)
         except UnknownModelError:
             raise RecipeError(
-                f"{recipe.name} is measured by {judge}, which is not stored; "
-                f"make it first: `{_making(judge)}`"
+                f"{recipe.name} is measured by {judge}, which is not stored; {_remedy(judge)}"
             ) from None
 
 
-def _making(judge: str) -> str:
-    return f"zoo train {judge.partition('@')[0]}"
+def _remedy(judge: str) -> str:
+    """Says what to do about a judge, NAME@VERSION, that is not stored."""
+    name, _, version = judge.partition("@")
+    stored = store.versions(name)
+    if not stored or int(version) > stored[-1]:
+        return f"`zoo train {name}` makes it"
+    there = ", ".join(f"{name}@{number}" for number in stored)
+    return (
+        f"there is {there}, and what is trained or added now becomes {name}@{stored[-1] + 1}; "
+        f"put version {version} back as {store.roots()[0] / name / version}"
+    )

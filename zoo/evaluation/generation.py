@@ -10,7 +10,7 @@ import numpy as np
 from zoo import data, report
 from zoo.cards import Metric
 from zoo.evaluation.accuracy_score import classifier_accuracy_score, score_recipe
-from zoo.evaluation.common import Evaluation, chunks, data_of, flat_pixels, recorder
+from zoo.evaluation.common import Evaluation, chunks, data_of, flat_pixels, recorder, trained_on
 from zoo.evaluation.probe import has_maps, probe
 from zoo.evaluation.spaces import Space, space_of
 from zoo.generation import Generator
@@ -40,6 +40,9 @@ NO_SPLIT = "none"
 def measure_generator(generator: Generator) -> Evaluation:
     """Measures a generator on the test split of the data on its card.
 
+    Copies are looked for among the images that it was trained on. The floors of distances are of
+    the whole train split, so that n does not fall where a recipe takes little of it.
+
     Where the data set has no judge, only what pixels can tell is measured: how near to training
     images the generated ones lie, and how evenly they change along a path.
     """
@@ -47,17 +50,18 @@ def measure_generator(generator: Generator) -> Evaluation:
     space = space_of(spec.name)
     split = data.get(spec.name).tests[0]
     test = data.examples(spec, split)["image"][:GENERATED]
-    training_images = data.examples(spec, "train")["image"]
+    train = data.examples(spec, "train")["image"]
+    training_images = trained_on(generator.card)["image"]
     real, training = space.of(test), space.of(training_images)
     count = space.most(GENERATED, len(test) + len(training), test.shape[1:])
     generated = space.of_generated(generator, count)
     metrics: list[Metric] = []
     if space.judged:
-        metrics += _distances(generator, space, split, real, training, generated)
+        metrics += _distances(generator, space, split, real, space.of(train[:GENERATED]), generated)
     found = memorisation(generated, real, training, search=space.search)
     metrics += [*_memorised(generator, space, split, found, len(real)), *_smoothness(generator)]
     if generator.labels:
-        metrics.append(_accuracy_score(generator, spec, len(training_images)))
+        metrics.append(_accuracy_score(generator, spec, len(train)))
     metrics += _probed(generator, split)
     pictures = {
         "samples.png": encode_png(generator.grid(64, seed=0)),
@@ -71,14 +75,14 @@ def _distances(
     space: Space,
     split: str,
     real: np.ndarray,
-    training: np.ndarray,
+    train: np.ndarray,
     generated: np.ndarray,
 ) -> Iterator[Metric]:
     """Yields every distance of the generated features to the real ones, and its floor."""
-    n = min(len(real), len(training), len(generated))
+    n = min(len(real), len(train), len(generated))
     record = recorder(generator.card, split, n)
-    floor = f"{space.note}; {n} train images, which it was trained on, in place of generated ones"
-    measured, floors = (_compared(real[:n], rows[:n]) for rows in (generated, training))
+    floor = f"{space.note}; {n} train images, which the judge saw, in place of generated ones"
+    measured, floors = (_compared(real[:n], rows[:n]) for rows in (generated, train))
     for name, value in measured.items():
         yield record(f"{name}_{space.name}", value, space.note)
         yield record(f"{name}_{space.name}_floor", floors[name], floor)
@@ -135,7 +139,7 @@ def _smoothness(generator: Generator) -> Iterator[Metric]:
 
 
 def _accuracy_score(generator: Generator, spec: DataSpec, count: int) -> Metric:
-    """Returns the classifier accuracy score of as many images as there are training images."""
+    """Returns the classifier accuracy score of as many images as the train split has."""
     recipe = score_recipe(spec)
     labels = np.arange(count) % len(generator.labels)
     images = np.concatenate(

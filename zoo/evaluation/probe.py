@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import InvalidInputError
-from zoo.evaluation.common import flat_pixels, in_chunks
+from zoo.evaluation.common import data_of, flat_pixels, in_chunks, trained_on
 
 if TYPE_CHECKING:
     import keras
@@ -116,15 +116,13 @@ def probe(
 ) -> dict[str, float]:
     """Does what `linear_probe` does with a generator that is loaded."""
     from zoo import data
-    from zoo.recipe import Recipe
 
     if "discriminator" not in model.networks:
         raise InvalidInputError(
             f"{model.card.name} is stored without its discriminator; train it with "
             "method.publish_discriminator=true"
         )
-    spec = Recipe.from_dict(model.card.recipe).data
-    train = data.training_examples(spec)[0]
+    spec, train = data_of(model.card), trained_on(model.card)
     if "label" not in train:
         raise InvalidInputError(f"{spec.name} has no labels to probe for")
     test = data.examples(spec, data.get(spec.name).tests[0])

@@ -14,7 +14,8 @@ from zoo.metrics.alignment import comparisons, nearest_aligned
 from zoo.metrics.memorisation import Search
 from zoo.metrics.neighbours import nearest
 
-# Multiplications that aligning images may take: two minutes or so on two cores.
+# Multiplications that it may take to search for the generated images: a minute or so on two cores.
+# The held-out ones are searched for as well, which takes as long again where they are as many.
 ALIGNED = 1.5e12
 
 
@@ -23,8 +24,8 @@ class Space:
     """What images are turned into, and what finds the nearest of it.
 
     Args:
-        name: What the names of the metrics end with.
-        note: The same in full.
+        name: What the names of the metrics end with; a judge's architecture.
+        note: The same in full; a judge's name and version.
         rows: A function from uint8 images (n, height, width, channels) to what is compared.
         search: What finds the nearest.
         judged: Whether these are features, in which distances of distributions mean something.

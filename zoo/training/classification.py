@@ -60,7 +60,7 @@ class Supervised(MultiPlayerModel):
         if test_time_shift < 0:
             raise ValueError(f"test_time_shift must be 0 or more, got {test_time_shift}")
         super().__init__({"network": network}, **kwargs)
-        self.loss_name = loss
+        self.loss = loss
         self.label_smoothing = label_smoothing
         self.auxiliary_weight = auxiliary_weight
         self.test_time_flip = test_time_flip
@@ -76,7 +76,7 @@ class Supervised(MultiPlayerModel):
         smoothing = self.label_smoothing if training else 0.0
         targets = shares * (1 - smoothing) + smoothing / classes
         correct = ops.equal(ops.argmax(logits, -1), ops.argmax(shares, -1))
-        loss_of = LOSSES[self.loss_name]
+        loss_of = LOSSES[self.loss]
         loss = ops.mean(loss_of(targets, logits))
         if training:
             loss += self.auxiliary_weight * sum(ops.mean(loss_of(targets, a)) for a in auxiliary)
@@ -90,7 +90,3 @@ class Supervised(MultiPlayerModel):
                 networks["network"], self.test_time_flip, self.test_time_shift
             )
         return networks
-
-    def get_config(self) -> dict[str, Any]:
-        # The attribute `loss` is Keras' own, of `compile`.
-        return {**super().get_config(), "loss": self.loss_name}

@@ -199,6 +199,7 @@ class MultiPlayerModel(Step, keras.Model):
         return self._broken.steps()
 
     def player_networks(self, player: str) -> list[keras.Model]:
+        """The networks that a player owns, in the order in which `players` names them."""
         return [getattr(self, attribute) for attribute in self.players[player]]
 
     def player_variables(self, player: str) -> list[keras.Variable]:
@@ -301,8 +302,10 @@ class MultiPlayerModel(Step, keras.Model):
     def begin(self, examples: Batch) -> None:
         """Sets weights by the training examples, for methods that begin otherwise than at random.
 
+        It is called before the first step of a run, and not when one is taken up again.
+
         Args:
-            examples: Arrays as training has them. A checkpoint is read after this.
+            examples: Arrays as training has them.
         """
 
     @property

@@ -26,6 +26,15 @@ class TensorFlowStep:
     takes_any_size = True  # A compiled step runs on images of another height and width, too.
 
     def train_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
+        """Plays every round on a batch, each with its players' optimizers, and counts the step.
+
+        Args:
+            data: A batch as `training_feed` yields it, bare or in a tuple of one: tensors
+                (batch, …), images from 0 to 255, labels (batch,).
+
+        Returns:
+            Every player's loss and every logged value, scalars: means over the epoch so far.
+        """
         self._round = 0
         batch = self.prepare_batch(_unpack(data), training=True)
         for index, players in enumerate(self.rounds):
@@ -35,6 +44,14 @@ class TensorFlowStep:
         return self.get_metrics_result()
 
     def test_step(self: MultiPlayerModel, data: Any) -> dict[str, Any]:  # type: ignore[misc]
+        """Computes every round's losses on a batch; nothing learns, no step is counted.
+
+        Args:
+            data: As for `train_step`; the batch may be of any size.
+
+        Returns:
+            As `train_step`, of what was evaluated so far.
+        """
         batch = self.prepare_batch(_unpack(data), training=False)
         for index, players in enumerate(self.rounds):
             self._round = index

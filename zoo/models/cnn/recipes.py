@@ -177,6 +177,6 @@ RECIPES = (
         ema={"network": 0.99},
         precision="onednn_bfloat16",
         batch_size=500,
-        epochs=15,
+        epochs=16,
     ),
 )

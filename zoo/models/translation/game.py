@@ -55,6 +55,8 @@ class TranslationGame(MultiPlayerModel):
         **kwargs: Any,
     ) -> None:
         self._loss = ADVERSARIAL_LOSSES.get(loss)
+        if self._loss.needs_penalty:
+            raise ValueError(f"the loss {loss} needs a penalty, and this method has none")
         for option, value in (("adversarial", adversarial), ("cycle", cycle)):
             if value < 0:
                 raise ValueError(f"{option} must be 0 or more, got {value}")

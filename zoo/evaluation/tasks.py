@@ -1,0 +1,58 @@
+"""Measures a pipeline as its task asks, on the test splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zoo import store
+from zoo.data.own import resolve
+from zoo.data.unprepared import prepared_source
+from zoo.errors import InvalidInputError
+from zoo.evaluation.classification import measure_classifier, measure_unprepared
+from zoo.evaluation.common import Evaluation
+from zoo.evaluation.generation import measure_generator
+from zoo.evaluation.translation import measure_translator
+from zoo.generation import Generator
+from zoo.pipelines import Classifier, Pipeline, make_pipeline
+from zoo.translation import Translator
+
+# By task. Each takes the pipeline; the first also the name of another data set.
+_MEASURES: dict[str, Callable[..., Evaluation]] = {
+    Classifier.task: measure_classifier,
+    Generator.task: measure_generator,
+    Translator.task: measure_translator,
+}
+
+
+def evaluate(reference: str | Path, source: str | None = None) -> Evaluation:
+    """Measures a stored model on the test splits of the data on its card.
+
+    Args:
+        reference: As `zoo.load` takes it.
+        source: For a classifier, other images of as many classes to measure it on. Of a data set,
+            and of images that were prepared as one, the test split counts. Of a folder, a CSV or
+            an npz that is in no set all images do, or those that it names as the test split's;
+            nothing of them is kept.
+
+    Raises:
+        UnknownModelError, CorruptModelError: when the model cannot be loaded.
+        DataUnavailableError: when the data set is not prepared.
+        InvalidInputError: for a source that cannot be read or does not fit the model.
+    """
+    return measure(make_pipeline(*store.load(reference)), source)
+
+
+def measure(pipeline: Pipeline, source: str | None = None) -> Evaluation:
+    """Measures a pipeline on the test splits of the data on its card, or of another source."""
+    if source is None:
+        return _MEASURES[pipeline.task](pipeline)
+    if not isinstance(pipeline, Classifier):
+        raise InvalidInputError(
+            f"only a classifier is measured on other data; {pipeline.card.name} is for "
+            f"{pipeline.task}"
+        )
+    known = prepared_source(source)
+    if known is None:
+        return measure_unprepared(pipeline, source)
+    return measure_classifier(pipeline, resolve(known, size=min(pipeline.input_shape[:2])))
