@@ -154,7 +154,7 @@ RECIPES = (
         ema={"network": 0.995},
         precision="onednn_bfloat16",
         batch_size=250,
-        epochs=16,
+        epochs=32,
     ),
     Recipe(
         name="speednet.cifar10",
