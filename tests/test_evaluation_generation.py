@@ -251,13 +251,18 @@ def test_without_a_judge_pixels_tell_what_they_can(
     assert "`zoo train missing.mnist` makes it" in told
 
 
-def test_chance_counts_only_what_was_trained_on(
-    sample_home: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_judge(sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few images are drawn, and Fashion-MNIST has no judge."""
     monkeypatch.setattr(generation, "PATHS", 4)
     monkeypatch.setattr(generation, "GENERATED", 64)
     known = dataclasses.replace(data.get("fashion_mnist"), judge=None)
     monkeypatch.setattr("zoo.data.get", lambda name: known)
+
+
+def test_chance_counts_only_what_was_trained_on(
+    without_judge: None, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("zoo.report.captioned_png", lambda *drawn, **options: b"")
     # 64 images are drawn, as many were trained on and as many are held out.
     replay = Replay(sample("fashion_mnist", "test")["image"], validation=96, limit=64)
@@ -265,13 +270,7 @@ def test_chance_counts_only_what_was_trained_on(
     assert "; 0.500 by chance, deviation 0." in noted["nearer_train_pixels"]
 
 
-def test_altered_copies_do_not_pass_without_a_judge(
-    sample_home: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generation, "PATHS", 4)
-    monkeypatch.setattr(generation, "GENERATED", 64)
-    known = dataclasses.replace(data.get("fashion_mnist"), judge=None)
-    monkeypatch.setattr("zoo.data.get", lambda name: known)
+def test_altered_copies_do_not_pass_without_a_judge(without_judge: None, sample: Sample) -> None:
     images = sample("fashion_mnist", "train")["image"][:64]
     altered = (30 + 0.8 * np.roll(images, (2, -3), axis=(1, 2))[:, :, ::-1]).astype(np.uint8)
     found = values(evaluation.measure(Replay(altered)).metrics)

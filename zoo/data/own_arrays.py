@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.decoding import decode_all
-from zoo.data.problems import Problem, listed
+from zoo.data.problems import Problem, counted, listed
 from zoo.data.sources import Picture, Source
 from zoo.data.split import LEAST_TO_TEST, Arrays, cut_test, order
 from zoo.errors import InvalidInputError
@@ -68,7 +68,7 @@ def arrays_of(
     if not source.flat:
         problems += _lonely(source.pictures, kept)
     if problems and not options.skip_bad:
-        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        many = counted(problems)
         intro = f"{many} in {origin}, nothing was prepared (--skip-bad goes on without these)"
         raise InvalidInputError(listed(intro, problems, rest))
     if problems:

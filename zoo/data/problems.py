@@ -30,6 +30,11 @@ class Problem:
         return f"{self.kind}: {self.where}" + (f" ({self.detail})" if self.detail else "")
 
 
+def counted(problems: Sequence[Problem]) -> str:
+    """Returns how many problems there are, in words."""
+    return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+
+
 def listed(intro: str, problems: Sequence[Problem], rest: Path) -> str:
     """Returns a first line with the number of problems of each kind, then a line for each.
 

@@ -10,7 +10,7 @@ from zoo.data.decoding import decode_all
 from zoo.data.own import TFDS
 from zoo.data.own_arrays import Options, classes_of, labels_of, say
 from zoo.data.pairs import PAIR
-from zoo.data.problems import listed
+from zoo.data.problems import counted, listed
 from zoo.data.sources import read_source, require_classes
 from zoo.data.split import Arrays
 from zoo.errors import InvalidInputError
@@ -59,9 +59,9 @@ def read_unprepared(source: str | Path, size: int) -> tuple[str, Arrays, list[st
     decoded = decode_all(pictures, Options(size).size, colour=None)
     problems = [*found.problems, *decoded.problems]
     if problems:
-        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         rest = paths.home() / "measured.problems.txt"
-        raise InvalidInputError(listed(f"{many} in {path}, nothing was measured", problems, rest))
+        intro = f"{counted(problems)} in {path}, nothing was measured"
+        raise InvalidInputError(listed(intro, problems, rest))
     if not pictures:
         raise InvalidInputError(f"there are no images in {path}")
     classes = classes_of(found.pictures, found.labels)
