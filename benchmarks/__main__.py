@@ -13,9 +13,9 @@ import sys
 
 from benchmarks.measure import Row
 
-PARTS = ("startup", "inference", "training", "resnet", "requests")
+PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers")
 # These take long and are run only when they are named.
-LONG = ("transfer", "speedrun", "metrics", "dcgan", "stability")
+LONG = ("transfer", "speedrun", "metrics", "dcgan", "stability", "diffusion")
 
 
 def main() -> int:

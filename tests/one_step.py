@@ -24,6 +24,7 @@ from keras import ops
 from keras.config import floatx
 
 from tests.steps import FEWER, train_once
+from tests.stored_parents import with_parents
 from zoo import registry
 from zoo.data.feed import first_images
 from zoo.recipe import Recipe
@@ -81,7 +82,8 @@ def small(recipe: Recipe) -> Recipe:
     # What is cut out is exactly 0 in the first maps too, the corner of a leaky rectifier, at which
     # backends take other sides.
     method = {key: value for key, value in recipe.method.items() if key != "augment"}
-    return recipe.override({**few, **fewer, "augmentation": kept, "method": method})
+    changed = {**few, **fewer, "augmentation": kept, "method": method}
+    return with_parents(recipe.override(changed))
 
 
 def step(folder: Path, recipe: Recipe) -> None:

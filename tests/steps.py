@@ -13,6 +13,9 @@ from zoo.training.engine import MultiPlayerModel
 FEWER = {
     "cyclegan": {"network.width": 8, "network.blocks": 1, "network.downsamplings": 1},
     "discogan": {"network.width": 4, "network.latent_dim": 16},
+    "kl_autoencoder": {"network.width": 16},
+    "ddpm": {"network.width": 8},
+    "ldm": {"network.width": 8},
 }
 
 

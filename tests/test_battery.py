@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 import zoo
 from tests.steps import FEWER, evaluate_once, train_once, values
+from tests.stored_parents import with_parents
 from tests.weightless import weightless
 from zoo import registry, store
 from zoo.data.feed import first_images
@@ -35,7 +36,8 @@ def small_recipe(architecture: str) -> Recipe:
     data = DataSpec("fashion_mnist")
     recipe = own[0] if own else Recipe(f"{architecture}.fashion_mnist", architecture, data)
     few = {"data.limit": 2 * BATCH, "data.validation": 0, "batch_size": BATCH, "epochs": 2}
-    return recipe.override({**few, "data.repeat": 1, **FEWER.get(architecture, {})})
+    changed = {**few, "data.repeat": 1, **FEWER.get(architecture, {})}
+    return with_parents(recipe.override(changed))
 
 
 class Game:
@@ -89,6 +91,11 @@ def game(request: pytest.FixtureRequest, shared_sample_home: Path) -> Iterator[G
     keras.backend.clear_session()
 
 
+def inputs_of(network: keras.Model, make: Callable[[tuple[int, ...]], np.ndarray]) -> Any:
+    """What a network takes: for each of its inputs an array of the shape of three examples."""
+    return keras.tree.map_structure(lambda one: make((3, *one.shape[1:])), network.input)
+
+
 def same(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
     return len(before) == len(after) and all(map(np.array_equal, before, after))
 
@@ -117,9 +124,9 @@ def test_every_recipe_names_what_exists() -> None:
 
 def test_builds_and_answers_finite_numbers(game: Game) -> None:
     network = getattr(game.model, game.model.published[0])
-    rows = np.zeros((2, *network.input_shape[1:]), np.float32)
+    rows = inputs_of(network, lambda shape: np.zeros(shape, np.float32))
     answer = np.asarray(network(rows, training=False))
-    assert answer.shape == (2, *network.output_shape[1:])
+    assert answer.shape == (3, *network.output_shape[1:])
     assert np.isfinite(answer).all()
     assert game.architecture.task in registry.TASKS
 
@@ -179,10 +186,11 @@ def test_what_is_published_is_stored_and_loads_equal(game: Game, tmp_path: Path)
     assert stored.parent == tmp_path / game.recipe.name
     card, loaded = store.load(stored)
     assert card.parameters == {name: network.count_params() for name, network in networks.items()}
+    rng = np.random.default_rng(0)
     for name, network in networks.items():
-        rows = np.random.default_rng(0).normal(size=(3, *network.input_shape[1:]))
-        expected = np.asarray(network(rows.astype("float32"), training=False))
-        np.testing.assert_array_equal(np.asarray(loaded[name](rows.astype("float32"))), expected)
+        rows = inputs_of(network, lambda shape: rng.normal(size=shape).astype("float32"))
+        expected = np.asarray(network(rows, training=False))
+        np.testing.assert_array_equal(np.asarray(loaded[name](rows)), expected)
 
 
 def test_a_checkpoint_is_the_whole_state(game: Game, tmp_path: Path) -> None:
@@ -199,7 +207,10 @@ def test_a_checkpoint_is_the_whole_state(game: Game, tmp_path: Path) -> None:
     assert not same(values(game.build().variables), values(twin.variables))
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "resnet20", "dcgan", "cyclegan", "discogan"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["mlp", "resnet20", "dcgan", "cyclegan", "discogan", "vae", "kl_autoencoder", "ddpm", "ldm"],
+)
 def test_a_run_stopped_and_resumed_equals_one_never_stopped(
     architecture: str, shared_sample_home: Path
 ) -> None:

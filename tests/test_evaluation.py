@@ -24,7 +24,7 @@ from zoo.metrics.corruptions import CORRUPTIONS, corrupt
 from zoo.models.mlp.mlp import mlp
 from zoo.pipelines import Classifier
 from zoo.recipe import DataSpec
-from zoo.runtime.compiled import LARGEST
+from zoo.runtime.batches import LARGEST
 
 NAME = "mlp.fashion_mnist"
 Sample = Callable[[str, str], dict[str, np.ndarray]]

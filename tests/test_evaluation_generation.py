@@ -377,6 +377,25 @@ def test_a_conditional_generator_has_an_accuracy_score(
         np.testing.assert_array_equal(images, replay.generate(512, 0, label=labels))
 
 
+@pytest.mark.usefixtures("judged")
+def test_a_slow_generator_draws_fewer_images_for_its_score(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.report.captioned_png", lambda *drawn, **options: b"")
+    monkeypatch.setattr(generation, "SCORED_OF_SLOW", 100)
+    monkeypatch.setattr(Replay, "slow", True)
+    shown: list[int] = []
+
+    def score(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> tuple[float, int]:
+        shown.append(len(images))
+        return 0.8, 256
+
+    monkeypatch.setattr(generation, "classifier_accuracy_score", score)
+    train = sample("fashion_mnist", "train")
+    last = evaluation.measure(Replay(train["image"], train["label"])).metrics[-1]
+    assert shown == [100, 100] and "on 100 generated images" in last.note
+
+
 def test_the_accuracy_score_of_real_images_is_that_of_a_classifier(
     sample_home: Path, sample: Sample
 ) -> None:

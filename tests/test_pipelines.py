@@ -218,6 +218,7 @@ def test_a_row_carries_its_label(chooser: Generator) -> None:
     asked: Any
     for asked, expected in (
         ("Dog", [1] * 5),
+        ("some dogs", [1] * 5),
         (0, [0] * 5),
         ([0, "dog", 1, "1", 2], [0, 1, 1, 2, 2]),
     ):

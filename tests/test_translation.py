@@ -300,5 +300,5 @@ def test_a_server_leaves_it_out_or_says_so(home: Path) -> None:
 
 
 def test_its_pipeline_is_found_by_its_task() -> None:
-    assert pipeline_of("translation") is Translator
+    assert pipeline_of("translation", ("g_ab", "g_ba")) is Translator
     assert generator((28, 28, 1), width=4, blocks=1).output_shape == (None, 28, 28, 1)

@@ -50,7 +50,7 @@ class Card:
 
     Args:
         name: `<architecture>.<dataset>[-<method>]`.
-        task: `classification`, `generation` or `translation`.
+        task: One of `zoo.registry.TASKS`.
         family: Folder under `zoo/models` whose classes the networks may use.
         paper: The source of the architecture.
         recipe: The complete recipe, as `Recipe.from_dict` reads it.

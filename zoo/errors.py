@@ -40,6 +40,10 @@ class RecipeError(ZooError):
     """A recipe with an unknown field, a wrong type or a value that cannot be trained."""
 
 
+class CancelledError(ZooError):
+    """What a user's own callback broke off; there is no result."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Returns up to `count` known names close to `name` in any case, best first."""
     names = {other.lower(): other for other in known}

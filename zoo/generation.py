@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from zoo.cards import Card
-from zoo.errors import InvalidInputError, did_you_mean, nearest
+from zoo.errors import InvalidInputError
 from zoo.images import image_grid
 from zoo.latents import draw_rows, slerp, to_pixels
 from zoo.pipelines import Pipeline, float32_of
+from zoo.prompts import label_number
 
 if TYPE_CHECKING:
     import keras
@@ -30,9 +31,15 @@ class Generator(Pipeline):
     Example:
         generator = zoo.load("dcgan.fashion_mnist")
         images = generator.generate(16, seed=0)
+
+    Attributes:
+        main: Name of the network that turns rows into images.
+        slow: Whether an image takes many calls of a network, so that fewer are measured.
     """
 
     task = "generation"
+    main: ClassVar[str] = "generator"
+    slow: ClassVar[bool] = False
     max_images = 100_000
     least_truncation = 0.05
 
@@ -43,7 +50,7 @@ class Generator(Pipeline):
         self.labels: list[str] = list(card.input.get("labels", []))
         self.latent_dim: int = card.input["shape"][0] - len(self.labels)
         # Below this size kernels may round otherwise, and a seed must name one image.
-        self._images = compile_network(self.networks["generator"], smallest=8)
+        self._images = compile_network(self.networks[self.main], smallest=8)
 
     @classmethod
     def describe(
@@ -51,7 +58,7 @@ class Generator(Pipeline):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         from zoo.layers.labelled_rows import classes_of
 
-        generator = networks["generator"]
+        generator = networks[cls.main]
         pixels = {"kind": "pixels", "dtype": "uint8", "range": [0, 255]}
         label = {"range": "N(0, 1), then a one-hot label", "labels": list(labels)}
         return (
@@ -75,7 +82,8 @@ class Generator(Pipeline):
         Args:
             n: How many.
             seed: A seed s, for s, s + 1, …; or one seed for each vector.
-            label: A class by name or number, for all or one for each; None for all in turn.
+            label: A class by name or number, for all or one for each; None for all in turn. A name
+                may be a little off, as `zoo.prompts.label_number` says.
             truncation: Numbers farther from 0 are drawn again, see `zoo.latents.draw_latents`.
 
         Returns:
@@ -120,18 +128,11 @@ class Generator(Pipeline):
         return [self._class_number(one) for one in label]
 
     def _class_number(self, label: str | int) -> int:
-        """A name comes before a number, for the names of some classes are numbers."""
-        names = [name.lower() for name in self.labels]
         if isinstance(label, str):
-            if label.lower() in names:
-                return names.index(label.lower())
-            if label.isdecimal() and int(label) < len(names):
-                return int(label)
-            near = did_you_mean(nearest(label, self.labels)) or f"; {', '.join(self.labels)}"
-            raise InvalidInputError(f"{self.card.name} has no label {label!r}{near}")
-        if not _is_whole(label) or not 0 <= label < len(names):
+            return label_number(label, self.labels, self.card.name)
+        if not _is_whole(label) or not 0 <= label < len(self.labels):
             raise InvalidInputError(
-                f"a label is a name or a number from 0 to {len(names) - 1}, got {label!r}"
+                f"a label is a name or a number from 0 to {len(self.labels) - 1}, got {label!r}"
             )
         return int(label)
 

@@ -35,6 +35,24 @@ def image_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> 
     return canvas
 
 
+def paired_grid(above: np.ndarray, below: np.ndarray, columns: int = 16) -> np.ndarray:
+    """Lays out rows of images with a row of their counterparts below each.
+
+    Args:
+        above: uint8 (n, height, width, channels), at least one.
+        below: The counterpart of each, of the same shape.
+        columns: Images in a row, at most.
+
+    Returns:
+        As `image_grid`.
+    """
+    columns = min(columns, len(above))
+    missing = [(0, -len(above) % columns), (0, 0), (0, 0), (0, 0)]
+    pairs = np.stack([np.pad(part, missing, constant_values=255) for part in (above, below)])
+    rows = pairs.reshape(2, -1, columns, *above.shape[1:]).swapaxes(0, 1)
+    return image_grid(rows.reshape(-1, *above.shape[1:]), columns)
+
+
 def encode_png(image: np.ndarray) -> bytes:
     """Encodes uint8 (height, width, 1 or 3) as PNG."""
     from PIL import Image

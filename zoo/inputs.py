@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import InvalidInputError
 
 
-def image_rows(images: Any, shape: Sequence[int]) -> np.ndarray:
+def image_rows(images: Any, shape: Sequence[int], resize: bool = True) -> np.ndarray:
     """Turns one image or many into rows of the shape a network takes.
 
     Args:
@@ -22,13 +22,13 @@ def image_rows(images: Any, shape: Sequence[int]) -> np.ndarray:
             16-bit picture is scaled to 8 bits, a transparent one laid on black, an animated one
             cut to its first frame, a photograph turned as its EXIF tag says.
         shape: (height, width, channels) of a row.
+        resize: Whether an image of another size is resized (bilinear, antialiased) or refused.
 
     Returns:
-        float32 (n, height, width, channels), 0 to 255. An image of another size is resized
-        (bilinear, antialiased); grey and colour are turned into each other.
+        float32 (n, height, width, channels), 0 to 255. Grey and colour are turned into each other.
 
     Raises:
-        InvalidInputError: for what cannot be read as images.
+        InvalidInputError: for what cannot be read as images, or is of a size that is refused.
     """
     if isinstance(images, np.ndarray):
         items: list[Any] = _split(images, shape)
@@ -38,6 +38,10 @@ def image_rows(images: Any, shape: Sequence[int]) -> np.ndarray:
         items = _parts(images, shape)
     if not items:
         raise InvalidInputError("expected at least one image, got none")
+    for image in () if resize else items:
+        if image.shape[:2] != tuple(shape[:2]):
+            sizes = [f"{height}x{width}" for height, width in (shape[:2], image.shape[:2])]
+            raise InvalidInputError(f"expected an image of {sizes[0]} pixels, got {sizes[1]}")
     return np.stack([fit(image, shape) for image in items])
 
 

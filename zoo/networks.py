@@ -1,4 +1,4 @@
-"""Parts of a network: inner layers by their names, and the main one of several outputs."""
+"""Parts of a network: inner layers by name, the main one of several outputs, an encoder's mean."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from zoo.errors import InvalidInputError, did_you_mean, nearest
+from zoo.layers.moments import MOMENTS, LatentMean
 from zoo.layers.test_time import without_views
 
 # What the zoo's classifiers name alike; other layers can be asked for by whatever name they have.
@@ -69,6 +70,18 @@ def split_outputs(outputs: Any) -> tuple[Any, list[Any]]:
     if isinstance(outputs, list | tuple):
         return outputs[0], list(outputs[1:])
     return outputs, []
+
+
+def latent_mean(encoder: keras.Model) -> keras.Model:
+    """Returns an encoder that gives one code for an image; it shares layers and weights.
+
+    Args:
+        encoder: A functional one. One that ends in the layer `moments`, means and log-variances
+            side by side along the last axis, gives its means; any other is returned as it is.
+    """
+    if not any(layer.name == MOMENTS for layer in encoder.layers):
+        return encoder
+    return keras.Model(encoder.input, LatentMean()(encoder.output), name=encoder.name)
 
 
 def _output(network: keras.Model, name: str) -> keras.KerasTensor:

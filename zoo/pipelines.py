@@ -6,7 +6,7 @@ alone. So rows of several callers may share a batch; the server relies on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -142,23 +142,44 @@ class Classifier(Pipeline):
         return self._features(self.rows(images))
 
 
+# By task: which pipeline is around which main network. The first that a model has decides.
 _PIPELINES = {
-    Classifier.task: f"{__name__}:Classifier",
-    "generation": "zoo.generation:Generator",
-    "translation": "zoo.translation:Translator",
+    Classifier.task: {"network": f"{__name__}:Classifier"},
+    "generation": {
+        "denoiser": "zoo.diffusion:DiffusionGenerator",
+        "encoder": "zoo.autoencoding:VariationalAutoencoder",
+        "generator": "zoo.generation:Generator",
+    },
+    "reconstruction": {"encoder": "zoo.autoencoding:Autoencoder"},
+    "translation": {"g_ab": "zoo.translation:Translator"},
 }
 
 
-def pipeline_of(task: str) -> type[Pipeline]:
-    """Returns the pipeline for a task."""
+def pipeline_of(task: str, networks: Collection[str]) -> type[Pipeline]:
+    """Returns the pipeline for a task.
+
+    Args:
+        task: Its name.
+        networks: Names of the networks that a model has; of one task these tell models apart.
+
+    Raises:
+        UnknownModelError: for a task without a pipeline.
+        InvalidInputError: when no main network of the task is among the names.
+    """
     if task not in _PIPELINES:
         raise UnknownModelError(task, _PIPELINES, kind="task")
-    return cast("type[Pipeline]", load_object(_PIPELINES[task]))
+    for name, path in _PIPELINES[task].items():
+        if name in networks:
+            return cast("type[Pipeline]", load_object(path))
+    raise InvalidInputError(
+        f"a model for {task} has a network {' or '.join(_PIPELINES[task])}, "
+        f"this one has {', '.join(networks)}"
+    )
 
 
 def make_pipeline(card: Card, networks: Mapping[str, keras.Model]) -> Pipeline:
     """Returns the pipeline of a card's task around its networks."""
-    return pipeline_of(card.task)(card, networks)
+    return pipeline_of(card.task, networks)(card, networks)
 
 
 def float32_of(shape: Sequence[int | None]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.errors import RecipeError, did_you_mean, nearest
+from zoo.parents import check_parents
 from zoo.transfer import check_transfer
 
 BACKENDS = ("tensorflow", "jax")
@@ -77,6 +78,8 @@ class Recipe:
         transfer: The stored model to begin from and what of it learns, as
             `{"from": "resnet20.cifar10", "policy": "hybrid", "stage": "stage2", "rate": 0.1}`;
             `zoo.transfer.transferred` says what there is. `{}` for fresh weights.
+        parents: Stored models whose networks are a fixed part of this one, by the part they play,
+            as `{"autoencoder": {"model": "kl_autoencoder.fashion_mnist"}}`. Nothing of them learns.
         ensemble: How several such models become one, as `{"name": "bagging", "members": 5}`;
             `zoo.training.ensembles` says what there is. `{}` for a single model.
         lineage: Where the recipe came from, such as a search; empty for a registered one.
@@ -102,6 +105,7 @@ class Recipe:
     precision: str = "float32"
     early_stopping: dict[str, Any] = dataclasses.field(default_factory=dict)
     transfer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    parents: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     ensemble: dict[str, Any] = dataclasses.field(default_factory=dict)
     lineage: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -148,6 +152,7 @@ class Recipe:
                 raise RecipeError(f'augmentation needs {{"name": …}} dictionaries, got {part!r}')
         _check_early_stopping(self)
         check_transfer(self.transfer)
+        check_parents(self.parents)
         _check_ensemble(self.ensemble)
 
     def to_dict(self) -> dict[str, Any]:

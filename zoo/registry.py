@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-TASKS = ("classification", "generation", "translation")
+TASKS = ("classification", "generation", "reconstruction", "translation")
 
 
 @dataclasses.dataclass(frozen=True)

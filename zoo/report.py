@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PICTURES = {
     "samples.png": "Samples from the seeds 0, 1, 2, …, none chosen",
+    "reconstructions.png": "Test images, not chosen, and below them their reconstructions",
+    "codes.png": "Codes of test images by their class",
     "translations.png": "Test images of each domain, not chosen, and below them their translations",
     "confusion.png": "Confusion matrix on the test split",
     "calibration.png": "Reliability diagram on the test split: accuracy by confidence",
@@ -29,11 +31,14 @@ _USE = {
     "translation": 'translator = zoo.load("{name}")\n'
     'images = translator.translate("picture.png", direction="{direction}")',
     "generation": 'generator = zoo.load("{name}")\nimages = generator.generate(16, seed=0)',
+    "reconstruction": 'autoencoder = zoo.load("{name}")\n'
+    'codes = autoencoder.encode("picture.png")\nimages = autoencoder.decode(codes)',
 }
 # The metrics that say most of a model, by task: what a line of a table has room for.
 _TOLD = {
     "classification": r"accuracy|nll|ece|corruption_accuracy",
-    "generation": r"(fd|kid|memorised)_.+(?<!_floor)|classifier_accuracy_score",
+    "generation": r"(fd|kid|memorised)_.+(?<!_floor)|classifier_accuracy_score|negative_elbo",
+    "reconstruction": r"mse|psnr|code_accuracy|code_neighbour_accuracy",
     "translation": r".+_to_.+(?<!_untranslated)_accuracy|.+_pairs",
 }
 
@@ -74,6 +79,9 @@ def card_readme(card: Card, folder: Path) -> str:
     ]
     if card.labels:
         facts.insert(3, ["labels", ", ".join(card.labels)])
+    for role, parent in card.recipe.get("parents", {}).items():
+        digests = _describe(parent.get("sha256", {}))
+        facts.append([role, f"of {parent['model']}, sha256: {digests}"])
     for origin in ("transfer", "lineage"):
         if card.recipe.get(origin):
             facts.append([origin, _describe(card.recipe[origin])])
@@ -228,6 +236,27 @@ def captioned_png(images: np.ndarray, captions: Sequence[str], columns: int = 5)
         )
         axes.set_title(caption, fontsize=8)
         axes.set_axis_off()
+    return _png(figure)
+
+
+def scatter_png(points: np.ndarray, labels: np.ndarray | None, names: Sequence[str]) -> bytes:
+    """Draws points of the plane or of space, in a colour for each class.
+
+    Args:
+        points: (n, 2) or (n, 3).
+        labels: The class of each, or None.
+        names: Of the classes.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 5.5), layout="constrained")
+    axes = figure.add_subplot(projection="3d" if points.shape[1] == 3 else None)
+    if labels is None:
+        axes.scatter(*points.T, s=4)
+        return _png(figure)
+    for label, name in enumerate(names):
+        axes.scatter(*points[labels == label].T, s=4, color=f"C{label}", label=name)
+    axes.legend(markerscale=3, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return _png(figure)
 
 

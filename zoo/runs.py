@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import files, paths, registry
 from zoo.backend import backend_name
 from zoo.errors import RecipeError, ZooError
+from zoo.parents import pinned_parents
 from zoo.recipe import Recipe
 from zoo.transfer import pinned
 
@@ -61,9 +62,10 @@ def resolved(recipe: Recipe) -> Recipe:
     """Returns the recipe with all that a run must know for good.
 
     That is a backend: its own or, where it names none, this process's; and a version of the model
-    that it begins from, as `pinned` says.
+    that it begins from, as `pinned` says, and of those that are a part of it, as `pinned_parents`
+    does.
     """
-    recipe = pinned(recipe)
+    recipe = pinned_parents(pinned(recipe))
     return recipe if recipe.backend else recipe.override({"backend": backend_name()})
 
 

@@ -20,6 +20,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "generate",
+    "reconstruct",
     "translate",
     "tune",
     "serve",

@@ -18,9 +18,22 @@ EXAMPLES = """\
   zoo generate dcgan.fashion_mnist --seed 3 --to-seed 8 -n 10 -o path.png
   zoo generate dcgan.fashion_mnist --walk 0 3 8 -o walk.gif
   zoo generate dcgan.fashion_mnist --plus 1,4,9 --plus 2,3,5 --minus 0,6,7 -o sum.png
+  zoo generate ldm.fashion_mnist --label "a sneaker" --steps 10 --guidance 2 -o sneakers.png
+  zoo generate ldm.fashion_mnist --image shoe.png --strength 0.5 --label boot -o boots.png
+  zoo generate ldm.fashion_mnist --image shirt.png --mask sleeves.png -o shirts.png
 """
 _ANIMATED = (".gif", ".webp")
 _NUMBER, _SEED = 16, 0
+# Of diffusion models alone: option and keyword of `zoo.sampling.Sampling`.
+_SAMPLING = {
+    "steps": "num_inference_steps",
+    "guidance": "guidance_scale",
+    "sampler": "sampler",
+    "negative-label": "negative_label",
+    "image": "image",
+    "strength": "strength",
+    "mask": "mask",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n", type=int, help=f"number of images, of a walk from seed to seed (default {_NUMBER})"
     )
     parser.add_argument("--seed", type=int, help=f"seed of the first image (default {_SEED})")
-    parser.add_argument("--label", help="class of a conditional generator; all in turn if not set")
+    parser.add_argument(
+        "--label", help="class of a conditional generator, as `a sneaker`; all in turn if not set"
+    )
     parser.add_argument(
         "--truncation", type=float, metavar="T", help="draw latent numbers beyond ±T again"
     )
@@ -53,6 +68,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="a .png for a grid, a .gif or .webp for an animation, or a folder",
     )
+    diffusion = parser.add_argument_group("diffusion models")
+    diffusion.add_argument("--steps", type=int, metavar="N", help="steps of the sampler")
+    diffusion.add_argument(
+        "--guidance", type=float, metavar="W", help="1 is the class alone, more is more typical"
+    )
+    diffusion.add_argument("--sampler", help="ddpm, ddim, euler, heun or dpm_solver++")
+    diffusion.add_argument(
+        "--negative-label", metavar="LABEL", help="a class that guidance leads away from"
+    )
+    diffusion.add_argument("--image", metavar="FILE", help="begin from this picture, of their size")
+    diffusion.add_argument(
+        "--strength", type=float, metavar="S", help="how much of it goes: 0 nothing, 1 all"
+    )
+    diffusion.add_argument(
+        "--mask", metavar="FILE", help="paint anew where this picture is white, keep the rest"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,7 +96,14 @@ def run(arguments: argparse.Namespace) -> int:
     if output.suffix not in ("", ".png", *_ANIMATED):
         raise InvalidInputError(f"the output is a .png, .gif or .webp file or a folder: {output}")
     _refuse_what_is_ignored(arguments)
-    images, first, columns = _draw(load_as(arguments.name, Generator), arguments)
+    sampling = _sampling(arguments)
+    generator = load_as(arguments.name, Generator)
+    if sampling:
+        from zoo.diffusion import DiffusionGenerator
+
+        assert isinstance(generator, DiffusionGenerator)
+        generator = generator.with_sampling(**sampling)
+    images, first, columns = _draw(generator, arguments)
     if output.is_dir() or not output.suffix:
         for index, image in enumerate(images):
             save_png(output / f"{first + index:06}.png", image)
@@ -92,6 +130,22 @@ def _refuse_what_is_ignored(arguments: argparse.Namespace) -> None:
         )
     if arguments.n is not None and sums:
         raise InvalidInputError("-n does nothing beside --plus and --minus, which make one image")
+
+
+def _sampling(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns what is asked of a diffusion model, by keyword, before anything heavy is imported."""
+    from zoo.api import card
+    from zoo.errors import InvalidInputError
+
+    values = {option: getattr(arguments, option.replace("-", "_")) for option in _SAMPLING}
+    given = [option for option, value in values.items() if value is not None]
+    if given:
+        stored = card(arguments.name)
+        if stored.task == "generation" and "denoiser" not in stored.networks:
+            raise InvalidInputError(
+                f"--{given[0]} is for diffusion models; {arguments.name} draws without steps"
+            )
+    return {_SAMPLING[option]: values[option] for option in given}
 
 
 def _draw(

@@ -14,6 +14,8 @@ from zoo.errors import RecipeError, UnknownModelError
 from zoo.pipelines import Classifier, make_pipeline
 from zoo.recipe import DataSpec, Recipe
 
+# Tasks whose measures ask no judge.
+_UNJUDGED = (Classifier.task, "reconstruction")
 # How far a second measurement may lie from the first: other processors round otherwise.
 RELATIVE_TOLERANCE = 0.02
 ABSOLUTE_TOLERANCE = 5e-4
@@ -116,14 +118,14 @@ def judge_of(name: str | None, images: str) -> Classifier | None:
 
 
 def require_judges(recipe: Recipe) -> None:
-    """Checks that every judge of what a recipe makes is stored; a classifier needs none.
+    """Checks that every judge of what a recipe makes is stored; not every task needs one.
 
     A card never changes: without its judge a model would be without its numbers for good.
 
     Raises:
         RecipeError: naming the first that is missing and what to do about it.
     """
-    if registry.architectures().get(recipe.architecture).task == Classifier.task:
+    if registry.architectures().get(recipe.architecture).task in _UNJUDGED:
         return
     source = data.source(recipe.data.name)
     judged = source.domains.values() if isinstance(source, data.Pair) else [source]

@@ -29,6 +29,8 @@ PATHS = 64
 IMAGES_OF_A_PATH = 33
 # Classifiers that are trained for one accuracy score.
 SCORES = 2
+# Images that a slow generator draws for it, at most.
+SCORED_OF_SLOW = 20_000
 # Training images that a discriminator's features are probed with.
 PROBED = 5000
 # As many of the nearest are shown as of the first.
@@ -61,7 +63,8 @@ def measure_generator(generator: Generator) -> Evaluation:
     found = memorisation(generated, real, training, search=space.search)
     metrics += [*_memorised(generator, space, split, found, len(real)), *_smoothness(generator)]
     if generator.labels:
-        metrics.append(_accuracy_score(generator, spec, len(train)))
+        scored = min(len(train), SCORED_OF_SLOW) if generator.slow else len(train)
+        metrics.append(_accuracy_score(generator, spec, scored))
     metrics += _probed(generator, split)
     pictures = {
         "samples.png": encode_png(generator.grid(64, seed=0)),
@@ -139,7 +142,7 @@ def _smoothness(generator: Generator) -> Iterator[Metric]:
 
 
 def _accuracy_score(generator: Generator, spec: DataSpec, count: int) -> Metric:
-    """Returns the classifier accuracy score of as many images as the train split has."""
+    """Returns the classifier accuracy score of so many images."""
     recipe = score_recipe(spec)
     labels = np.arange(count) % len(generator.labels)
     images = np.concatenate(

@@ -6,22 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo import store
+from zoo.autoencoding import Autoencoder, VariationalAutoencoder
 from zoo.data.own import resolve
 from zoo.data.unprepared import prepared_source
 from zoo.errors import InvalidInputError
 from zoo.evaluation.classification import measure_classifier, measure_unprepared
 from zoo.evaluation.common import Evaluation
 from zoo.evaluation.generation import measure_generator
+from zoo.evaluation.reconstruction import measure_autoencoder
 from zoo.evaluation.translation import measure_translator
+from zoo.evaluation.variational import measure_vae
 from zoo.generation import Generator
 from zoo.pipelines import Classifier, Pipeline, make_pipeline
 from zoo.translation import Translator
 
-# By task. Each takes the pipeline; the first also the name of another data set.
-_MEASURES: dict[str, Callable[..., Evaluation]] = {
-    Classifier.task: measure_classifier,
-    Generator.task: measure_generator,
-    Translator.task: measure_translator,
+# By kind of pipeline; a kind that is not here is measured as what it is a kind of. Each takes the
+# pipeline; the first also the name of another data set.
+_MEASURES: dict[type[Pipeline], Callable[..., Evaluation]] = {
+    Classifier: measure_classifier,
+    Generator: measure_generator,
+    VariationalAutoencoder: measure_vae,
+    Autoencoder: measure_autoencoder,
+    Translator: measure_translator,
 }
 
 
@@ -46,7 +52,8 @@ def evaluate(reference: str | Path, source: str | None = None) -> Evaluation:
 def measure(pipeline: Pipeline, source: str | None = None) -> Evaluation:
     """Measures a pipeline on the test splits of the data on its card, or of another source."""
     if source is None:
-        return _MEASURES[pipeline.task](pipeline)
+        kinds = type(pipeline).__mro__
+        return next(_MEASURES[kind] for kind in kinds if kind in _MEASURES)(pipeline)
     if not isinstance(pipeline, Classifier):
         raise InvalidInputError(
             f"only a classifier is measured on other data; {pipeline.card.name} is for "

@@ -6,5 +6,6 @@ from zoo.backend import import_backend
 import_backend()
 
 from zoo.runtime.compiled import compile_network  # noqa: E402
+from zoo.runtime.sampling import SamplingLoop  # noqa: E402
 
-__all__ = ["compile_network"]
+__all__ = ["SamplingLoop", "compile_network"]

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from zoo.runtime.batches import batches, filled, power_of_two
+
 if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from zoo.runtime.tensorflow_function import compiled
 else:
     from zoo.runtime.jax_function import compiled
 
 Function = Callable[[np.ndarray], np.ndarray]
-
-# Rows beyond this are run in several batches, which bounds memory.
-LARGEST = 256
 
 
 def compile_network(
@@ -41,18 +40,9 @@ def compile_network(
     run = compiled(network, softmax)
 
     def function(rows: np.ndarray) -> np.ndarray:
-        parts = [rows[start : start + LARGEST] for start in range(0, max(1, len(rows)), LARGEST)]
-        return np.concatenate([_padded(run, part, smallest) for part in parts])
+        parts = [rows[part] for part in batches(len(rows))]
+        sizes = [power_of_two(len(part), smallest) for part in parts]
+        done = [run(filled(p, size))[: len(p)] for p, size in zip(parts, sizes, strict=True)]
+        return np.concatenate(done)
 
     return function
-
-
-def _padded(run: Function, rows: np.ndarray, smallest: int) -> np.ndarray:
-    """Runs a batch filled up with zeros to a power of two.
-
-    Kernels for odd and for tiny sizes add in another order, which would let a result depend on
-    how many rows share its batch.
-    """
-    size = max(smallest, 1 << max(0, len(rows) - 1).bit_length())
-    padding = [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1)
-    return run(np.pad(rows, padding).astype("float32", copy=False))[: len(rows)]

@@ -1,13 +1,19 @@
-"""A network as one jitted JAX function."""
+"""A network, or a loop over one, as one jitted JAX function."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import keras
 import numpy as np
+
+from zoo.runtime.batches import filled, power_of_two
+
+# Each number of rows would be compiled anew. So these arrays get rows that are never reached, up
+# to a power of two, and at least so many where they are small.
+_ROWS = {"table": 256, "noise": 1}
 
 
 def compiled(network: keras.Model, softmax: bool) -> Callable[[np.ndarray], np.ndarray]:
@@ -22,3 +28,34 @@ def compiled(network: keras.Model, softmax: bool) -> Callable[[np.ndarray], np.n
         return jax.nn.softmax(outputs) if softmax else outputs
 
     return lambda rows: np.asarray(forward([variable.value for variable in variables], rows))
+
+
+def compiled_loop(
+    loop: Callable[[Mapping[str, Any]], Sequence[Any]],
+    network: keras.Model,
+    shapes: Mapping[str, Sequence[int | None]],
+) -> Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]:
+    """Returns a function of named arrays, compiled for each size of a batch that it meets.
+
+    Args:
+        loop: From tensors by their names to tensors, in `keras.ops`.
+        network: The network that it calls; its weights may change later.
+        shapes: Of the arrays, by their names; JAX takes those that come.
+    """
+    variables = network.variables
+
+    @jax.jit
+    def forward(values: Sequence[Any], arrays: Mapping[str, Any]) -> Sequence[Any]:
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return loop(arrays)
+
+    def run(arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        rows = {
+            name: filled(arrays[name], power_of_two(len(arrays[name]), least))
+            for name, least in _ROWS.items()
+            if name in arrays
+        }
+        outputs = forward([variable.value for variable in variables], {**arrays, **rows})
+        return [np.asarray(output) for output in outputs]
+
+    return run

@@ -12,6 +12,7 @@ import numpy as np
 from zoo import registry
 from zoo.errors import InvalidInputError, RecipeError, did_you_mean, nearest
 from zoo.networks import features_of
+from zoo.parents import load_parents
 from zoo.recipe import Recipe
 from zoo.training.augmentation import build_augmentation
 from zoo.training.engine import MultiPlayerModel
@@ -186,6 +187,7 @@ def build_model(
     Raises:
         UnknownModelError: for an architecture or method that is not registered.
         RecipeError: for an option that nothing takes or that a part refuses.
+        CorruptModelError: for a stored model that is not the one that the recipe is pinned to.
     """
     keras.utils.set_random_seed(recipe.seed)
     architecture = registry.architectures().get(recipe.architecture)
@@ -194,6 +196,7 @@ def build_model(
         "classes": classes,
         **pixel_statistics(images),
         "images": images,
+        **({"parents": load_parents(recipe.parents)} if recipe.parents else {}),
     }
     if takes_weights(recipe.transfer):
         parent = parent_network(recipe.transfer)

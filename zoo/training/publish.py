@@ -72,7 +72,8 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     recipe = run.recipe
     architecture = registry.architectures().get(recipe.architecture)
     dataset = data.source(recipe.data.name)
-    inputs, output = pipeline_of(architecture.task).describe(networks, data.labels(recipe.data))
+    pipeline = pipeline_of(architecture.task, networks)
+    inputs, output = pipeline.describe(networks, data.labels(recipe.data))
     count = epoch_length(training_arrays(recipe)[0])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}

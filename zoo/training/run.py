@@ -257,11 +257,15 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
 
 
 def _learns_from_labels(architecture: registry.Architecture) -> bool:
-    """A classifier does, and so does a generator that is built for a number of classes."""
+    """A classifier does, and so does a generator that is built for a number of classes.
+
+    One whose builders are content with 0 of them does without.
+    """
     if architecture.task == "classification":
         return True
     builders = map(registry.load_object, architecture.networks.values())
-    return any("classes" in inspect.signature(builder).parameters for builder in builders)
+    classes = [inspect.signature(builder).parameters.get("classes") for builder in builders]
+    return any(one is not None and one.default != 0 for one in classes)
 
 
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:
