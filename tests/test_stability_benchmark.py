@@ -10,8 +10,11 @@ import pytest
 from benchmarks import stability
 from benchmarks.points import read_points
 from benchmarks.stability import Point
-from zoo import registry
+from zoo import registry, store
 from zoo.recipe import Recipe
+from zoo.runs import new_run
+from zoo.training.publish import make_card
+from zoo.training.run import fit_run
 
 GAN = "gan.mnist"
 
@@ -30,15 +33,16 @@ def test_finished_points_are_not_measured_again(
             return dataclasses.replace(point, broken=17)
         return dataclasses.replace(point, fd=1.0 + len(rates), kid=0.5, recall=0.9)
 
+    trainings = [(1.0, 1), (1.0, 2), (2.0, 1), (2.0, 2)]
     monkeypatch.setattr(stability, "train_and_measure", train)
     with pytest.raises(KeyboardInterrupt):
-        stability.measured(table, [GAN], (1, 2))
+        stability.measured(table, [GAN], trainings)
     rate = registry.recipes().get(GAN).optimizer["learning_rate"]
     assert rates == [(1, rate), (1, rate), (2, 2 * rate)]
     kept = read_points(table, Point)
     assert [point.seed for point in kept] == [1, 2, 1] and kept[1].broken == 17
     rates.clear()
-    points = stability.measured(table, [GAN], (1, 2))
+    points = stability.measured(table, [GAN], trainings)
     assert len(points) == 4 and rates == [(2, 2 * rate)]
 
 
@@ -67,3 +71,19 @@ def test_a_training_is_measured_or_counts_as_broken(
     assert (point.broken > 0) == (rate > 1)
     assert (point.fd > 0) == (rate < 1)
     assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_stored_model_counts_where_its_recipe_is_the_very_one(
+    sample_home: Path,
+) -> None:
+    few = {"data.limit": 256, "epochs": 1, "network.generator.units": [16]}
+    recipe = registry.recipes().get(GAN).override(few)
+    wanted = stability.wanted(recipe, 1.0, 64)
+    assert stability.of_stored(wanted, recipe) is None
+    run = fit_run(new_run(recipe), verbose=0)
+    assert run.model is not None
+    networks = run.model.published_networks()
+    store.save(make_card(run, networks), networks)
+    point = stability.of_stored(wanted, recipe)
+    assert point is not None and point.fd > 0 and point.seconds >= 0
+    assert stability.of_stored(wanted, recipe.override({"seed": 2})) is None
