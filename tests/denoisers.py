@@ -61,7 +61,8 @@ def exact(shape: Sequence[int] = (8, 8, 1)) -> keras.Model:
 def untrained(
     shape: Sequence[int] = (8, 8, 1), classes: int = len(LABELS), **options: Any
 ) -> keras.Model:
-    """A small U-Net with random weights, its last layers included."""
+    """A small U-Net with random weights, its last layers included, always the same."""
+    keras.utils.set_random_seed(0)
     network = denoiser(tuple(shape), classes=classes, width=8, heads=2, **options)
     rng = np.random.default_rng(0)
     for weight in network.weights:

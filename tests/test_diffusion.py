@@ -383,7 +383,9 @@ def test_guidance_needs_classes(plain: DiffusionGenerator) -> None:
     assert plain.generate(2, num_inference_steps=2).shape == (2, *SHAPE)
     asked: tuple[dict[str, Any], ...] = ({"guidance_scale": 2.0}, {"negative_label": "cat"})
     for options in asked:
-        with pytest.raises(InvalidInputError, match="needs a generator with classes; ddpm.patches"):
+        with pytest.raises(
+            InvalidInputError, match=r"needs a generator with classes; ddpm\.patches"
+        ):
             plain.generate(1, **options)
     with pytest.raises(InvalidInputError, match="draws no labels on demand, got 'cat'"):
         plain.generate(1, label="cat")

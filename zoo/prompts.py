@@ -107,8 +107,7 @@ def _within(part: Sequence[str], words: Sequence[str]) -> bool:
     """Says whether words follow each other among others."""
     size = len(part)
     return any(
-        all(map(_same, part, words[start : start + size]))
-        for start in range(len(words) - size + 1)
+        all(map(_same, part, words[start : start + size])) for start in range(len(words) - size + 1)
     )
 
 

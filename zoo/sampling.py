@@ -81,7 +81,7 @@ def pieces(table: SamplingTable, bytes_of_row: int, watched: bool) -> Iterator[S
         bytes_of_row: Size of the noise that a row needs, if any does.
         watched: Whether someone looks after each row.
     """
-    most = len(table)
+    most = max(1, len(table))
     if watched:
         most = 1
     elif table.is_stochastic:

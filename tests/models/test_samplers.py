@@ -211,7 +211,7 @@ def test_a_step_is_one_evaluation_and_two_of_heun(name: str) -> None:
                 expected = 999
             assert len(table) == expected
             assert (np.diff(table.timestep) <= 0).all()
-            assert 0 <= table.timestep.min() and table.timestep.max() <= 999
+            assert table.timestep.min() >= 0 and table.timestep.max() <= 999
             np.testing.assert_allclose(table.alpha, schedule.alpha(table.timestep), rtol=1e-9)
             for column in table.columns().values():
                 assert len(column) == len(table) and np.isfinite(column).all()

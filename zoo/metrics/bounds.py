@@ -9,7 +9,7 @@ from keras import ops
 
 
 def importance_weighted_bound(log_weights: Any) -> Any:
-    """log (1/k) sum_i w_i, w_i = p(x, z_i) / q(z_i | x), Burda et al. 2016, eq. 8.
+    """Returns log (1/k) sum_i w_i, w_i = p(x, z_i) / q(z_i | x), Burda et al. 2016, eq. 8.
 
     Its mean over draws is at most log p(x) and does not fall as k grows. With k = 1 it is the
     evidence lower bound, drawn once.

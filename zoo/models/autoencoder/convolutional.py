@@ -112,9 +112,9 @@ def _looked_at(
     """Shrinks images to vectors, (batch, units)."""
     x = normalize(images)
     for step in range(_smallest(input_shape)[1]):
-        x = layers.Conv2D(
-            width << step, KERNEL, strides=2, padding="same", activation=_ACTIVATION
-        )(x)
+        x = layers.Conv2D(width << step, KERNEL, strides=2, padding="same", activation=_ACTIVATION)(
+            x
+        )
     return layers.Dense(units, activation=_ACTIVATION)(layers.Flatten()(x))
 
 
