@@ -10,7 +10,7 @@ from keras import layers, ops
 
 # The last convolution of a block begins as good as 0, so that the block begins as its shortcut; at
 # exactly 0 nothing before it would learn in the first step (Ho et al. 2020, their code).
-ALMOST_ZERO = {"class_name": "VarianceScaling", "config": {"scale": 1e-10, "mode": "fan_avg"}}
+ALMOST_ZERO = {"class_name": "VarianceScaling", "config": {"scale": 1e-6, "mode": "fan_avg"}}
 # Channels a group has at least, and groups there are at most.
 _LEAST, _MOST = 4, 32
 
