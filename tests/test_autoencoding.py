@@ -167,7 +167,8 @@ def test_a_variational_one_draws_as_a_generator_does(vae: VariationalAutoencoder
     np.testing.assert_array_equal(vae.decode(vae.rows(20, 100)), together)
     assert vae.labels == [] and vae.latent_dim == LATENTS
     one, other = images(2)
-    way = vae.interpolate(*vae.encode([one, other]), steps=5)
+    begin, end = vae.encode([one, other])
+    way = vae.interpolate(begin, end, steps=5)
     ends = vae.reconstruct(np.stack([one, other])).astype(int)
     # A path leaves its ends by way of lengths and directions, which rounds.
     assert np.abs(way[[0, -1]] - ends).max() <= 1

@@ -468,7 +468,7 @@ def test_a_stored_model_is_loaded_as_it_was(stored: Callable[..., int]) -> None:
     generator = zoo.load("ldm.patches")
     assert isinstance(generator, DiffusionGenerator) and generator.slow
     before = generator_of(networks, name="ldm.patches")
-    drawn = [one.generate(3, num_inference_steps=3) for one in (generator, before)]
-    np.testing.assert_array_equal(*drawn)
+    drawn, expected = (one.generate(3, num_inference_steps=3) for one in (generator, before))
+    np.testing.assert_array_equal(drawn, expected)
     with pytest.raises(ZooError):
         zoo.load("ldm.patchse")

@@ -251,11 +251,12 @@ def scatter_png(points: np.ndarray, labels: np.ndarray | None, names: Sequence[s
 
     figure = Figure(figsize=(6.5, 5.5), layout="constrained")
     axes = figure.add_subplot(projection="3d" if points.shape[1] == 3 else None)
+    dots: dict[str, Any] = {"s": 4}
     if labels is None:
-        axes.scatter(*points.T, s=4)
+        axes.scatter(*points.T, **dots)
         return _png(figure)
     for label, name in enumerate(names):
-        axes.scatter(*points[labels == label].T, s=4, color=f"C{label}", label=name)
+        axes.scatter(*points[labels == label].T, **dots, color=f"C{label}", label=name)
     axes.legend(markerscale=3, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return _png(figure)
 

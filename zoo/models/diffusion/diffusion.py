@@ -21,7 +21,7 @@ LOSS_WEIGHTS = ("simple", "min_snr")
 # Hang et al. 2023, section 3.4: a signal-to-noise ratio above this weighs no more.
 _GAMMA = 5.0
 # How samples of the grids are drawn.
-_SAMPLER, _STEPS = "dpm_solver++", 20
+_SAMPLER, _STEPS = "dpm_solver++", 10
 
 
 class DenoisingGame(MultiPlayerModel):
@@ -135,7 +135,7 @@ class DenoisingGame(MultiPlayerModel):
     def sample(self, count: int) -> np.ndarray:
         """Returns `count` images, uint8, from the same noise, by the averaged weights.
 
-        Classes come in turn. It takes 20 steps of DPM-Solver++ and no guidance.
+        Classes come in turn. It takes 10 steps of DPM-Solver++ and no guidance.
         """
         size = int(np.prod(self._sample_shape))
         rows = draw_rows(range(count), size, self.classes)

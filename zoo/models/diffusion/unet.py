@@ -88,9 +88,9 @@ def denoiser(
     x = parts.attended(x, heads)
     x = parts.residual(x, condition, x.shape[-1], dropout)
     for multiplier in reversed(multipliers):
-        beside = shortcuts[-1]
-        if x.shape[1:3] != beside.shape[1:3]:
-            x = parts.larger(x, *beside.shape[1:3], width * multiplier)
+        high, wide = shortcuts[-1].shape[1:3]
+        if x.shape[1:3] != (high, wide):
+            x = parts.larger(x, high, wide, width * multiplier)
         for _ in range(blocks + 1):
             x = block(layers.Concatenate()([x, shortcuts.pop()]), width * multiplier)
     x = parts.active(x)
