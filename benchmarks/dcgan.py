@@ -42,13 +42,11 @@ _LATENT_DIM, _BATCH = 128, 32
 
 def rows(quick: bool) -> list[Row]:
     """Distance after equal time, and the time of a step."""
-    import zoo
-    from zoo import data
+    from benchmarks.judges import judge_of, real_features
     from zoo.metrics.frechet import frechet_distance
 
     minutes, count, trial = (0.5, 500, 20) if quick else (_MINUTES, _GENERATED, _TRIAL)
-    judge = zoo.load(data.get("fashion_mnist").judge)
-    real = judge.features(data.load("fashion_mnist", "test")["image"][:count])
+    judge, real = judge_of("fashion_mnist"), real_features("fashion_mnist", count)
     network = judge.card.name.partition(".")[0]
     found = []
     for side in (*SHARING, BASELINE):
@@ -244,4 +242,5 @@ def _train_baseline(images: np.ndarray, clock: Any) -> tuple[int, Draw]:
 
 
 if __name__ == "__main__":
-    train(sys.argv[1], float(sys.argv[2]), *map(int, sys.argv[3:5]), Path(sys.argv[5]))
+    side, minutes, steps, count, target = sys.argv[1:]
+    train(side, float(minutes), int(steps), int(count), Path(target))

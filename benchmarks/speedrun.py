@@ -27,7 +27,9 @@ def rows(quick: bool) -> list[Row]:
     base = registry.recipes().get(RECIPE)
     few = {"data.limit": 2 * base.batch_size, "epochs": 2} if quick else {}
     held, official = (data.examples(base.data, split) for split in data.get("cifar10").tests)
-    minutes, accuracies, on_official = [], [], []
+    minutes: list[float] = []
+    accuracies: list[float] = []
+    on_official: list[float] = []
     for seed in SEEDS[:1] if quick else SEEDS:
         recipe = base.override({**few, "seed": seed})
         arrays = training_arrays(recipe)

@@ -12,19 +12,18 @@ the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import math
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
-import zoo
+from benchmarks.judges import judge_of, real_features
 from benchmarks.measure import Row
 from benchmarks.points import read_points, write_points
 from zoo import data, paths, registry, store
@@ -32,7 +31,6 @@ from zoo.latents import draw_rows, to_pixels
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.kernel import kernel_distance
 from zoo.metrics.manifold import manifold_scores
-from zoo.pipelines import Classifier
 from zoo.recipe import Recipe
 from zoo.runs import new_run, resolved, unfinished_runs
 from zoo.runtime import compile_network
@@ -159,7 +157,7 @@ def of_stored(point: Point, recipe: Recipe) -> Point | None:
     card, networks = store.load(recipe.name)
     if Recipe.from_dict(card.recipe) != resolved(recipe):
         return None
-    found = distances(networks["generator"], recipe.data.name, point.count)
+    found: dict[str, Any] = distances(networks["generator"], recipe.data.name, point.count)
     return dataclasses.replace(point, **found, seconds=float(card.training["seconds"]))
 
 
@@ -178,14 +176,14 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path) -> Point:
     try:
         fit_run(run, verbose=0)
     except BrokenTrainingError as error:
-        found: dict[str, float] = {"broken": error.step}
+        found: dict[str, Any] = {"broken": error.step}
     else:
         assert run.model is not None
         network = run.model.published_networks()["generator"]
         found = distances(network, recipe.data.name, point.count)
     seconds = sum(epoch["seconds"] for epoch in run.history)
     shutil.rmtree(folder)
-    return dataclasses.replace(point, **found, seconds=round(seconds, 1))  # type: ignore[arg-type]
+    return dataclasses.replace(point, **found, seconds=round(seconds, 1))
 
 
 def distances(generator: keras.Model, source: str, count: int) -> dict[str, float]:
@@ -193,27 +191,12 @@ def distances(generator: keras.Model, source: str, count: int) -> dict[str, floa
     latents = draw_rows(range(count), generator.input_shape[-1])
     images = to_pixels(compile_network(generator, smallest=8)(latents))
     real = real_features(source, count)
-    generated = _judge(source)(images)
+    generated = judge_of(source).features(images)
     return {
         "fd": round(frechet_distance(generated, real), 6),
         "kid": round(kernel_distance(generated, real), 7),
         "recall": round(manifold_scores(real, generated).recall, 5),
     }
-
-
-@functools.cache
-def real_features(source: str, count: int) -> np.ndarray:
-    """Returns the features of the first test images, (count, d)."""
-    return _judge(source)(data.load(source, data.get(source).tests[0])["image"][:count])
-
-
-def _judge(source: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the features of a data set's judge."""
-    name = data.get(source).judge
-    assert name is not None, f"{source} has no judge"
-    judge = zoo.load(name)
-    assert isinstance(judge, Classifier)
-    return judge.features
 
 
 def summary(points: Iterable[Point]) -> list[Row]:

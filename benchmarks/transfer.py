@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,7 +39,7 @@ SEEDS = (1, 2)
 STEPS = {10: 400, 30: 400, 100: 400, 300: 500, None: 1000}
 PICTURE = Path(__file__).parents[1] / "docs" / "transfer.png"
 _BATCH = 32
-_LEARNING: dict[str, dict] = {
+_LEARNING: dict[str, Any] = {
     "optimizer": {
         "name": "SGD",
         "learning_rate": 0.1,
@@ -110,7 +111,7 @@ def rows(quick: bool) -> list[Row]:
     # TensorFlow warns of every further network that it traces.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     seeds = (1,) if quick else SEEDS
-    steps = {10: 4, 30: 4} if quick else STEPS
+    steps: dict[int | None, int] = {10: 4, 30: 4} if quick else STEPS
     for pair in PAIRS:
         for spec in (pair.source, pair.target):
             data.require(spec.name)
