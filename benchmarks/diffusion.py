@@ -28,14 +28,14 @@ import keras
 import numpy as np
 
 import zoo
+from benchmarks.judges import judge_of, real_features
 from benchmarks.measure import Row
 from benchmarks.points import read_points, write_points
-from zoo import data, files, paths, registry, store
+from zoo import files, paths, registry, store
 from zoo.diffusion import DiffusionGenerator
 from zoo.evaluation.common import chunks
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.manifold import manifold_scores
-from zoo.pipelines import Classifier
 from zoo.recipe import Recipe
 from zoo.runs import Run, new_run, resolved, unfinished_runs
 from zoo.sampling import GUIDANCE
@@ -174,7 +174,7 @@ def draw_and_measure(generator: DiffusionGenerator, point: Point) -> Point:
         sampler=point.sampler, num_inference_steps=point.steps, guidance_scale=point.guidance
     )
     images, seconds = drawn(asked, point.count)
-    judge, real = _judge(), real_features(point.count)
+    judge, real = judge_of(SOURCE), real_features(SOURCE, point.count)
     features = judge.features(images)
     manifolds = manifold_scores(real, features)
     seen = judge.scores(images).argmax(axis=1)
@@ -198,21 +198,6 @@ def drawn(generator: DiffusionGenerator, count: int) -> tuple[np.ndarray, float]
     return np.concatenate(parts), time.perf_counter() - began
 
 
-@functools.cache
-def real_features(count: int) -> np.ndarray:
-    """Returns the features of the first test images, (count, d)."""
-    return _judge().features(data.load(SOURCE, data.get(SOURCE).tests[0])["image"][:count])
-
-
-@functools.cache
-def _judge() -> Classifier:
-    name = data.get(SOURCE).judge
-    assert name is not None
-    judge = zoo.load(name)
-    assert isinstance(judge, Classifier)
-    return judge
-
-
 class _AfterEpoch(keras.callbacks.Callback):
     """Measures images of the averaged weights after each epoch, off the training's clock."""
 
@@ -224,7 +209,7 @@ class _AfterEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         generator = _generator_of(self.run, self.model)
         images, seconds = drawn(generator, self.count)
-        fd = frechet_distance(_judge().features(images), real_features(self.count))
+        fd = frechet_distance(judge_of(SOURCE).features(images), real_features(SOURCE, self.count))
         done = Epoch(
             self.run.recipe.name,
             _digest(self.run.recipe),

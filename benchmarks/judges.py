@@ -11,6 +11,7 @@ from zoo import data
 from zoo.pipelines import Classifier
 
 
+@functools.cache
 def judge_of(source: str) -> Classifier:
     """Loads the judge of a data set, such as `fashion_mnist`."""
     name = data.get(source).judge
