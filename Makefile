@@ -10,6 +10,9 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := test,browser,fast,jax
+# What one test has compiled the next ones, in whatever process, read again.
+JAX_CACHE := JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax-cache \
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 NEEDS := keras-model-zoo needs Python 3.11 to 3.13
 
 # pip's notice of newer versions and its cache warnings are noise in a log.
@@ -30,7 +33,7 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k store -x")
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 jax: $(STAMP) ## Run the battery and the engine's tests on JAX, and those of both backends
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not full and not browser" -n 2 --dist loadfile \
+	KERAS_BACKEND=jax $(JAX_CACHE) $(BIN)/python -m pytest -m "not full and not browser" -n 2 --dist loadfile \
 	    tests/test_battery.py tests/test_backends.py tests/training $(PYTEST_ARGS)
 
 full: $(STAMP) ## Run the tests on full data sets; ZOO_TEST_DATA is a folder with the archives

@@ -42,12 +42,11 @@ _LATENT_DIM, _BATCH = 128, 32
 
 def rows(quick: bool) -> list[Row]:
     """Distance after equal time, and the time of a step."""
-    from benchmarks.judges import judge_of, real_features
+    from benchmarks.judges import judged, real_features
     from zoo.metrics.frechet import frechet_distance
 
     minutes, count, trial = (0.5, 500, 20) if quick else (_MINUTES, _GENERATED, _TRIAL)
-    judge, real = judge_of("fashion_mnist"), real_features("fashion_mnist", count)
-    network = judge.card.name.partition(".")[0]
+    space, real = judged("fashion_mnist"), real_features("fashion_mnist", count)
     found = []
     for side in (*SHARING, BASELINE):
         tried = _run(side, minutes, trial, 0)[0]
@@ -61,9 +60,9 @@ def rows(quick: bool) -> list[Row]:
         left = 60 * minutes - tried["seconds_before"]
         steps = max(trial, int(left / tried["mean_seconds"])) if side == RECIPE else 0
         said, images = _run(side, minutes, steps, count)
-        distance = frechet_distance(judge.features(images), real)
+        distance = frechet_distance(space.of(images), real)
         found += [
-            Row(f"FD-{network} after {minutes:g} min", side, distance, "", 0.0),
+            Row(f"FD-{space.name} after {minutes:g} min", side, distance, "", 0.0),
             Row("steps", side, said["steps"], "", 0.0),
             Row("minutes", side, said["minutes"], "min", 0.0),
         ]

@@ -28,14 +28,15 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.judges import judge_of, real_features
+from benchmarks.judges import judged, real_features
 from benchmarks.measure import Row
 from benchmarks.points import read_points, write_points
-from zoo import files, paths, registry, store
+from zoo import data, files, paths, registry, store
 from zoo.diffusion import DiffusionGenerator
 from zoo.evaluation.common import chunks
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.manifold import manifold_scores
+from zoo.pipelines import Classifier
 from zoo.recipe import Recipe
 from zoo.runs import Run, new_run, resolved, unfinished_runs
 from zoo.sampling import GUIDANCE
@@ -174,10 +175,9 @@ def draw_and_measure(generator: DiffusionGenerator, point: Point) -> Point:
         sampler=point.sampler, num_inference_steps=point.steps, guidance_scale=point.guidance
     )
     images, seconds = drawn(asked, point.count)
-    judge, real = judge_of(SOURCE), real_features(SOURCE, point.count)
-    features = judge.features(images)
+    features, real = judged(SOURCE).of(images), real_features(SOURCE, point.count)
     manifolds = manifold_scores(real, features)
-    seen = judge.scores(images).argmax(axis=1)
+    seen = _judge().scores(images).argmax(axis=1)
     agreement = np.mean(seen == np.arange(point.count) % len(generator.labels))
     return dataclasses.replace(
         point,
@@ -187,6 +187,13 @@ def draw_and_measure(generator: DiffusionGenerator, point: Point) -> Point:
         agreement=round(float(agreement), 5),
         seconds=round(seconds, 1),
     )
+
+
+@functools.cache
+def _judge() -> Classifier:
+    judge = zoo.load(str(data.get(SOURCE).judge))
+    assert isinstance(judge, Classifier)
+    return judge
 
 
 def drawn(generator: DiffusionGenerator, count: int) -> tuple[np.ndarray, float]:
@@ -209,7 +216,7 @@ class _AfterEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         generator = _generator_of(self.run, self.model)
         images, seconds = drawn(generator, self.count)
-        fd = frechet_distance(judge_of(SOURCE).features(images), real_features(SOURCE, self.count))
+        fd = frechet_distance(judged(SOURCE).of(images), real_features(SOURCE, self.count))
         done = Epoch(
             self.run.recipe.name,
             _digest(self.run.recipe),

@@ -1,4 +1,4 @@
-"""What generated images are measured with: a data set's judge, and its features of real images."""
+"""What generated images are measured with: the features of a judge, and those of real images."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import functools
 
 import numpy as np
 
-import zoo
 from zoo import data
-from zoo.pipelines import Classifier
+from zoo.evaluation.spaces import Space, space_of
 
 
-@functools.cache
-def judge_of(source: str) -> Classifier:
-    """Loads the judge of a data set, such as `fashion_mnist`."""
-    name = data.get(source).judge
-    assert name is not None, f"{source} has no judge"
-    judge = zoo.load(name)
-    assert isinstance(judge, Classifier)
-    return judge
+def judged(source: str) -> Space:
+    """Returns the features of the judge of a data set, such as `fashion_mnist`."""
+    space = space_of(source)
+    assert space.judged, f"{source} has no judge that is stored"
+    return space
 
 
 @functools.cache
 def real_features(source: str, count: int) -> np.ndarray:
     """Returns the judge's features of the first test images, (count, d)."""
-    images = data.load(source, data.get(source).tests[0])["image"][:count]
-    return judge_of(source).features(images)
+    return judged(source).of(data.load(source, data.get(source).tests[0])["image"][:count])

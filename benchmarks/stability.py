@@ -23,7 +23,7 @@ from typing import Any
 
 import keras
 
-from benchmarks.judges import judge_of, real_features
+from benchmarks.judges import judged, real_features
 from benchmarks.measure import Row
 from benchmarks.points import read_points, write_points
 from zoo import data, paths, registry, store
@@ -191,7 +191,7 @@ def distances(generator: keras.Model, source: str, count: int) -> dict[str, floa
     latents = draw_rows(range(count), generator.input_shape[-1])
     images = to_pixels(compile_network(generator, smallest=8)(latents))
     real = real_features(source, count)
-    generated = judge_of(source).features(images)
+    generated = judged(source).of(images)
     return {
         "fd": round(frechet_distance(generated, real), 6),
         "kid": round(kernel_distance(generated, real), 7),

@@ -74,9 +74,7 @@ def test_a_training_is_measured_or_counts_as_broken(
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_a_stored_model_counts_where_its_recipe_is_the_very_one(
-    sample_home: Path,
-) -> None:
+def test_a_stored_model_counts_where_its_recipe_is_the_very_one(sample_home: Path) -> None:
     few = {"data.limit": 256, "epochs": 1, "network.generator.units": [16]}
     recipe = registry.recipes().get(GAN).override(few)
     wanted = stability.wanted(recipe, 1.0, 64)
