@@ -136,7 +136,7 @@ def test_moments_are_split_and_variances_kept_in_range() -> None:
     moments = np.array([[1.0, -2.0, 99.0, -99.0], [0.0, 3.0, 0.5, -0.5]], np.float32)
     mean, log_variance = (number(part) for part in split_moments(moments))
     np.testing.assert_array_equal(mean, moments[:, :2])
-    np.testing.assert_allclose(log_variance, [[20, -30], [0.5, -0.5]])
+    np.testing.assert_allclose(log_variance, np.array([[20, -30], [0.5, -0.5]]))
     np.testing.assert_array_equal(number(LatentMean()(moments)), mean)
 
 

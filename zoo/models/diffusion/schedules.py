@@ -124,12 +124,12 @@ class NoiseSchedule:
         Raises:
             InvalidInputError: for timesteps out of range.
         """
-        levels = self.alpha(timestep), self.sigma(timestep)
-        if not np.ndim(timestep):
-            alpha, sigma = (float(level) for level in levels)
-        else:
-            shape = (-1, *[1] * (len(images.shape) - 1))
-            alpha, sigma = (level.reshape(shape).astype(np.float32) for level in levels)
+        # Numbers stay Python's, which take on the images' type; arrays are brought to it.
+        shape = (-1, *[1] * (len(images.shape) - 1))
+        alpha, sigma = (
+            level.reshape(shape).astype(np.float32) if np.ndim(timestep) else float(level)
+            for level in (self.alpha(timestep), self.sigma(timestep))
+        )
         return alpha * images + sigma * noise
 
     def config(self) -> dict[str, Any]:
