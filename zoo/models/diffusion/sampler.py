@@ -147,10 +147,10 @@ class Sampler:
         points = count + self.ends_at_last_point
         if self.spacing == "linspace":
             # Of one point it is the noisiest.
-            even = np.linspace(total - 1.0, 0.0, points)
-            times = even if self.fractional else np.round(even)
+            times: np.ndarray = np.linspace(total - 1.0, 0.0, points)
+            times = times if self.fractional else np.round(times)
         else:
-        times = times[:count].clip(max=total - 1.0)
+            times = np.arange(points)[::-1] * float(max(1, total // points)) + self.steps_offset
         times = np.minimum(times[:count], total - 1.0)
         # As many steps as the schedule has may round to the same one.
         return np.unique(times)[::-1]
