@@ -82,7 +82,10 @@ def test_a_run_keeps_the_version_that_it_began_with(private_home: Path) -> None:
     assert pinned_parents(child({})) == child({})
 
 
-def test_a_missing_parent_names_the_command_that_makes_it(private_home: Path) -> None:
+def test_a_missing_parent_names_the_command_that_makes_it(
+    private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.paths.shipped_models", lambda: private_home / "nothing")
     with pytest.raises(RecipeError) as refused:
         new_run(child({"teacher": {"model": "dcgan.mnist"}}))
     assert str(refused.value) == (
