@@ -15,7 +15,7 @@ FEWER = {
     "discogan": {"network.width": 4, "network.latent_dim": 16},
     "kl_autoencoder": {"network.width": 16},
     "ddpm": {"network.width": 8},
-    "ldm": {"network.width": 8},
+    "ldm": {"network.width": 8, "network.multipliers": [1], "network.blocks": 1},
 }
 
 
