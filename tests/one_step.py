@@ -5,7 +5,7 @@ a function of how many came before it, so that two backends can be compared.
 
     python -m tests.one_step FOLDER float32|float64
 
-takes a step of every registered recipe from `NAME.start.npz` in the folder, which it makes where it
+takes a step of recipes of every kind from `NAME.start.npz` in the folder, which it makes where it
 is missing, and writes `NAME.BACKEND.npz`. In float64 on JAX, JAX_ENABLE_X64=1 must be set.
 """
 
@@ -64,6 +64,15 @@ def fed_noise() -> Iterator[None]:
         yield
 
 
+def names() -> list[str]:
+    """Recipes to take a step of: the first of those with the same architecture and method."""
+    kinds: dict[str, str] = {}
+    for name in registry.recipes():
+        recipe = registry.recipes().get(name)
+        kinds.setdefault(f"{recipe.architecture} {recipe.method} {recipe.optimizer}", name)
+    return list(kinds.values())
+
+
 def build(recipe: Recipe) -> tuple[MultiPlayerModel, dict[str, np.ndarray]]:
     """Returns a recipe's game and a batch of real images."""
     arrays = training_arrays(recipe)[0]
@@ -103,7 +112,7 @@ def step(folder: Path, recipe: Recipe) -> None:
 def main() -> None:
     folder, precision = sys.argv[1:]
     keras.config.set_floatx(precision)
-    for name in registry.recipes():
+    for name in names():
         step(Path(folder), small(registry.recipes().get(name)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import registry
+from tests import one_step
 from zoo.backend import import_backend
 from zoo.errors import ZooError
 from zoo.recipe import BACKENDS
@@ -64,7 +64,7 @@ def python(
 def steps(
     request: pytest.FixtureRequest, shared_sample_home: Path, tmp_path_factory: Any
 ) -> tuple[Path, str]:
-    """A folder with the state of every recipe after one step on each backend, and the precision."""
+    """A folder with the state of each recipe after one step on each backend, and the precision."""
     folder = tmp_path_factory.mktemp("steps")
     code = "from tests.one_step import main; main()"
     for backend in BACKENDS:
@@ -79,7 +79,7 @@ def state(path: Path) -> tuple[list[np.ndarray], dict[str, float]]:
         return values, json.loads(archive["record"].tobytes()).get("logs", {})
 
 
-@pytest.mark.parametrize("name", registry.recipes())
+@pytest.mark.parametrize("name", one_step.names())
 def test_one_step_is_the_same_on_both_backends(steps: tuple[Path, str], name: str) -> None:
     """From the same weights, batch and noise: losses, weights, averages, optimizers.
 
