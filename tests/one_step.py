@@ -3,7 +3,7 @@
 Backends draw other numbers from the same counters. Here each draw is replaced by one of NumPy's,
 a function of how many came before it, so that two backends can be compared.
 
-    python -m tests.one_step FOLDER float32|float64
+    python -m tests.one_step FOLDER float32|float64 [NAME …]
 
 takes a step of recipes of every kind from `NAME.start.npz` in the folder, which it makes where it
 is missing, and writes `NAME.BACKEND.npz`. In float64 on JAX, JAX_ENABLE_X64=1 must be set.
@@ -110,9 +110,9 @@ def step(folder: Path, recipe: Recipe) -> None:
 
 
 def main() -> None:
-    folder, precision = sys.argv[1:]
+    folder, precision = sys.argv[1:3]
     keras.config.set_floatx(precision)
-    for name in names():
+    for name in sys.argv[3:] or names():
         step(Path(folder), small(registry.recipes().get(name)))
 
 
