@@ -25,4 +25,10 @@ def _store(name: str) -> None:
     recipe = recipe.override(FEWER.get(recipe.architecture, {}))
     architecture = registry.architectures().get(recipe.architecture)
     networks = build_networks(architecture, {"input_shape": (28, 28, 1)}, recipe.network)
-    store.save(make_card(name, task=architecture.task, family=architecture.family), networks)
+    card = make_card(
+        name,
+        task=architecture.task,
+        family=architecture.family,
+        input={"shape": [*networks["encoder"].input_shape[1:]]},
+    )
+    store.save(card, networks)

@@ -101,6 +101,20 @@ def test_a_missing_parent_names_the_command_that_makes_it(
     assert not (private_home / "runs").exists()
 
 
+def test_an_autoencoder_of_other_images_is_refused_before_a_run_begins(private_home: Path) -> None:
+    for channels in (3, 1):
+        card = make_card(PARENT, task="reconstruction", input={"shape": [28, 28, channels]})
+        store.save(card, {"encoder": part(0, 3), "decoder": part(1, 4)})
+    with pytest.raises(RecipeError) as refused:
+        new_run(child({"autoencoder": {"model": f"{PARENT}@1"}}))
+    assert str(refused.value) == (
+        f"mnist has images of shape [28, 28, 1], but parents.autoencoder.model, {PARENT}@1, is for "
+        "[28, 28, 3]; train one on mnist and name it with `--set parents.autoencoder.model=NAME`"
+    )
+    assert not (private_home / "runs").exists()
+    assert new_run(child()).recipe.parents["autoencoder"]["model"] == f"{PARENT}@2"
+
+
 def test_its_networks_are_loaded_and_never_learn(private_home: Path) -> None:
     store_parent(seed=0)
     recipe = pinned_parents(child())

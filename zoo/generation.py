@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.cards import Card
+from zoo.checks import is_whole
 from zoo.errors import InvalidInputError
 from zoo.images import image_grid
 from zoo.latents import draw_rows, slerp, to_pixels
@@ -42,6 +43,11 @@ class Generator(Pipeline):
     slow: ClassVar[bool] = False
     max_images = 100_000
     least_truncation = 0.05
+
+    @property
+    def drawn_by(self) -> str:
+        """How images are drawn, in words, where there is more than one way; a metric's note."""
+        return ""
 
     def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
         super().__init__(card, networks)
@@ -98,7 +104,7 @@ class Generator(Pipeline):
         seeds = [seed + i for i in range(n)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != n:
             raise InvalidInputError(f"expected {n} seeds, got {len(seeds)}")
-        if not all(_is_whole(s) for s in seeds):
+        if not all(is_whole(s) for s in seeds):
             raise InvalidInputError(f"seeds must be integers, got {seed!r}")
         if min(seeds) < 0 or max(seeds) >= 2**63:
             raise InvalidInputError(f"seeds must be 0 to 2^63 - 1, got {seed!r}")
@@ -130,7 +136,7 @@ class Generator(Pipeline):
     def _class_number(self, label: str | int) -> int:
         if isinstance(label, str):
             return label_number(label, self.labels, self.card.name)
-        if not _is_whole(label) or not 0 <= label < len(self.labels):
+        if not is_whole(label) or not 0 <= label < len(self.labels):
             raise InvalidInputError(
                 f"a label is a name or a number from 0 to {len(self.labels) - 1}, got {label!r}"
             )
@@ -285,13 +291,9 @@ class Generator(Pipeline):
         return self.run(result[None].astype(np.float32))
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def _require_whole(name: str, value: Any, least: int, most: int) -> None:
     """Raises `InvalidInputError` for what is no integer from `least` to `most`."""
-    if not _is_whole(value):
+    if not is_whole(value):
         raise InvalidInputError(f"{name} must be an integer, got {value!r}")
     if not least <= value <= most:
         raise InvalidInputError(f"{name} must be {least} to {most}, got {value}")

@@ -161,6 +161,11 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
         batch_size = min(base.batch_size, largest)
         if batch_size < base.batch_size:
             say(f"batch_size is {batch_size}, not {base.batch_size}, for {own} images")
+        for role, parent in base.parents.items():
+            say(
+                f"{name} is built on {parent['model']}, as {base.name} is; "
+                f"`--set parents.{role}.model=NAME` names another"
+            )
         return dataclasses.replace(base, name=name + suffix, data=spec, batch_size=batch_size)
     batch_size = min(BATCH_SIZE, largest)
     steps = (count - validation) // batch_size

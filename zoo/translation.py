@@ -10,7 +10,7 @@ import numpy as np
 from zoo.cards import Card
 from zoo.errors import InvalidInputError, did_you_mean, nearest
 from zoo.inputs import image_rows
-from zoo.latents import to_pixels
+from zoo.latents import from_pixels, to_pixels
 from zoo.pipelines import Pipeline
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Translator(Pipeline):
             raise InvalidInputError(
                 f"{self.card.name} translates {' and '.join(self.directions)}, not {name!r}{near}"
             )
-        return to_pixels(self._ways[name](np.asarray(rows, np.float32) / 127.5 - 1.0))
+        return to_pixels(self._ways[name](from_pixels(np.asarray(rows, np.float32))))
 
     def translate(self, images: Any, direction: str) -> np.ndarray:
         """Returns translations of one image or many, uint8 (n, height, width, channels).

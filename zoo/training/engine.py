@@ -207,13 +207,16 @@ class MultiPlayerModel(Step, keras.Model):
         return [v for network in self.player_networks(player) for v in network.trainable_variables]
 
     def spectator_variables(self, players: Sequence[str]) -> list[keras.Variable]:
-        """The statistics of all networks that none of `players` owns."""
+        """The statistics and seeds of all networks that none of `players` owns.
+
+        Weights are none of them, not even those of a fixed network: nothing assigns these.
+        """
         playing = {attribute for player in players for attribute in self.players[player]}
         return [
             variable
             for attribute in self.network_names
             if attribute not in playing
-            for variable in getattr(self, attribute).non_trainable_variables
+            for variable in _states(getattr(self, attribute))
         ]
 
     def prepare_batch(self, batch: Batch, training: bool) -> Batch:
@@ -346,6 +349,12 @@ class MultiPlayerModel(Step, keras.Model):
         model = cls(**values)
         model.total_steps = total_steps
         return model
+
+
+def _states(network: keras.Model) -> list[keras.Variable]:
+    """Returns the variables that running a network may change."""
+    weights = {id(v) for layer in network._flatten_layers() for v in layer._trainable_variables}
+    return [v for v in network.non_trainable_variables if id(v) not in weights]
 
 
 def values_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:

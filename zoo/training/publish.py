@@ -74,6 +74,9 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     dataset = data.source(recipe.data.name)
     pipeline = pipeline_of(architecture.task, networks)
     inputs, output = pipeline.describe(networks, data.labels(recipe.data))
+    if "sampling" in output:
+        method = recipe.method or architecture.default_method
+        output["sampling"] |= method.get("sampling", {})
     count = epoch_length(training_arrays(recipe)[0])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}

@@ -13,8 +13,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import INITIALIZER
 from zoo.layers.labelled_rows import SplitLabel
+from zoo.layers.strided import INITIALIZER
 from zoo.models.gan.dcgan import draw, look
 
 # A class begins as a vector like a latent one.

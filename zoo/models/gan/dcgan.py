@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import INITIALIZER, KERNEL, SLOPE, halved
 from zoo.layers.minibatch_discrimination import MinibatchDiscrimination
+from zoo.layers.strided import INITIALIZER, KERNEL, SLOPE, halved
 from zoo.layers.virtual_batch_norm import (
     DropReference,
     ReferenceBatch,

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from zoo.layers.adversarial import INITIALIZER, SLOPE
 from zoo.layers.instance_norm import InstanceNormalization
 from zoo.layers.padding import ReflectionPadding
 from zoo.layers.shortcut import BeforeTanh
+from zoo.layers.strided import INITIALIZER, SLOPE
 from zoo.models.translation.game import TranslationGame
 from zoo.models.translation.pool import exchange
 from zoo.training.engine import Losses
