@@ -217,7 +217,7 @@ def _require_parent(point: Point, folder: Path, quick: bool) -> None:
         keras.backend.clear_session()
 
 
-def compared(network: keras.Model, shift: str) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def compared(network: keras.Model, shift: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Measures a network on both test splits of a shift, and returns its features of them."""
     test = data.load_pair(shift, "test")
     scores, features = compile_network(network), compile_network(network, layer="features")
@@ -298,8 +298,10 @@ def draw(folder: Path, path: Path) -> None:
             rows = np.concatenate([source, target])
             perplexity = min(30.0, (len(rows) - 1) / 3)
             plane = TSNE(2, perplexity=perplexity, random_state=0).fit_transform(rows)
-            panel.scatter(*plane[: len(source)].T, s=4, label="source")
-            panel.scatter(*plane[len(source) :].T, s=4, label="target")
+            for domain, points in zip(
+                ("source", "target"), np.split(plane, [len(source)]), strict=True
+            ):
+                panel.scatter(points[:, 0], points[:, 1], s=4, label=domain)
             panel.legend(markerscale=3)
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=90)

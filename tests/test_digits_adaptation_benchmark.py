@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,12 @@ def test_methods_are_trained_alike_and_one_alone_has_labels_of_the_target() -> N
     for shift in BASES:
         recipes = {method: digits_adaptation.recipe_of(shift, method, 2) for method in METHODS}
         assert len({recipe.name for recipe in recipes.values()}) == len(METHODS)
-        plain = {"name": recipes[TARGET].name, "method": {}, "data.per_class": None, "parents": {}}
+        plain: dict[str, Any] = {
+            "name": recipes[TARGET].name,
+            "method": {},
+            "data.per_class": None,
+            "parents": {},
+        }
         assert len({recipe.override(plain).to_json() for recipe in recipes.values()}) == 1
         labels = {method: recipe.data.per_class for method, recipe in recipes.items()}
         assert labels == {**dict.fromkeys(METHODS), TARGET: ALL}

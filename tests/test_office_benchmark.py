@@ -11,7 +11,7 @@ from benchmarks import office
 from benchmarks.office import PROTOCOLS, TASKS, Point
 from benchmarks.points import read_points
 from tests.adaptation.domains import write_office
-from zoo import data
+from zoo import data, paths
 from zoo.data.prepare import write
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -56,9 +56,7 @@ def test_labels_that_are_hidden_change_no_prediction(
     accuracies = [office.measure(point)[0] for point in points]
 
     folder = data.FEATURE_SETS.get(office.NAME).splits
-    arrays = {
-        one: dict(np.load(office.paths.home() / f"data/{office.NAME}/{one}.npz")) for one in folder
-    }
+    arrays = {one: dict(np.load(paths.home() / f"data/{office.NAME}/{one}.npz")) for one in folder}
     hidden = np.arange(len(arrays["dslr"]["label"]))
     if protocol == "few labels":
         hidden = data.load_trials(office.NAME, "webcam", "dslr")[1].test
@@ -84,7 +82,7 @@ def test_what_is_measured_is_the_share_of_the_test_rows() -> None:
 
 
 def test_every_task_and_trial_is_measured_once() -> None:
-    assert len(set(TASKS)) == 12 and all(a != b for a, b in TASKS)
+    assert len(set(TASKS)) == 12 and all(task[0] != task[1] for task in TASKS)
     points = office.wanted_points(TASKS, 20)
     assert len(set(points)) == len(points)
     counts = {protocol: sum(p.protocol == protocol for p in points) for protocol in PROTOCOLS}
