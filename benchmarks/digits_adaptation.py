@@ -281,6 +281,7 @@ def draw(folder: Path, path: Path) -> None:
     # The object interface draws without a window system and keeps no global state.
     from matplotlib.figure import Figure
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     figure = Figure(figsize=(8.4, 3.6 * len(BASES)), layout="constrained")
     for number, (shift, base) in enumerate(BASES.items()):
@@ -297,7 +298,8 @@ def draw(folder: Path, path: Path) -> None:
                 source, target = kept["source"], kept["target"]
             rows = np.concatenate([source, target])
             perplexity = min(30.0, (len(rows) - 1) / 3)
-            plane = TSNE(2, perplexity=perplexity, random_state=0).fit_transform(rows)
+            with threadpool_limits(1):  # Its threads wait for each other where cores are few.
+                plane = TSNE(2, perplexity=perplexity, random_state=0).fit_transform(rows)
             for domain, points in zip(
                 ("source", "target"), np.split(plane, [len(source)]), strict=True
             ):

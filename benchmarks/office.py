@@ -7,8 +7,9 @@ same. `few labels`: in these trials, three target samples a class have labels to
 samples are predicted, and the table says the mean of the 20.
 
 No label of the target goes into a prediction, but for those three. Every option is fixed
-beforehand, the same for all tasks. Each point is kept as it is done; the command given again goes
-on with the rest.
+beforehand, the same for all tasks. Linear algebra has one thread: on matrices of this size several
+wait for each other, and for whatever else runs. Each point is kept as it is done; the command given
+again goes on with the rest.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row
 from benchmarks.points import read_points, write_points
@@ -205,7 +207,7 @@ def measure(point: Point) -> tuple[float, float, bool]:
             known = np.full(len(xt), -1)
             known[trial.target] = truth[trial.target]
     began = time.perf_counter()
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as told, threadpool_limits(1):
         warnings.simplefilter("always")
         predicted = PROTOCOLS[point.protocol][point.method](xs, ys, xt, known)
     seconds = time.perf_counter() - began

@@ -29,6 +29,10 @@ os.environ.update(
         "CUDA_VISIBLE_DEVICES": "-1",
         "KERAS_HOME": str(_SCRATCH / "keras"),
         "MPLBACKEND": "Agg",
+        # Threads of linear algebra wait for each other where cores are few: tests on matrices as
+        # small as theirs took up to fifty times as long with two.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "XDG_CACHE_HOME": str(_SCRATCH / "cache"),
         "ZOO_HOME": str(_SCRATCH / "home"),
