@@ -13,9 +13,19 @@ import sys
 
 from benchmarks.measure import Row
 
-PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers")
+PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers", "adaptation_step")
 # These take long and are run only when they are named.
-LONG = ("transfer", "speedrun", "metrics", "dcgan", "stability", "diffusion")
+LONG = (
+    "transfer",
+    "speedrun",
+    "metrics",
+    "dcgan",
+    "stability",
+    "diffusion",
+    "digits_adaptation",
+    "office",
+    "adaptation_costs",
+)
 
 
 def main() -> int:

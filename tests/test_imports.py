@@ -105,6 +105,7 @@ def modules_loaded_by(statement: str) -> set[str]:
         "import zoo; assert zoo.list_models()",
         "from zoo import store; store.names()",
         "import zoo.data; zoo.data.DATASETS.names(); zoo.data.is_prepared('mnist')",
+        "import zoo.adaptation; [getattr(zoo.adaptation, name) for name in zoo.adaptation.__all__]",
         "import zoo.cli; zoo.cli.build_parser()",
     ],
 )

@@ -59,7 +59,13 @@ def recipe_on(
         base = registry.recipes().get(base)
     named = base.architecture if isinstance(base, Recipe) else base
     task = registry.architectures().get(named).task
-    pair = str(source).startswith(PAIR) or str(source) in data.PAIRS
+    shift = _is_shift(str(source))
+    if shift != (isinstance(base, Recipe) and _is_shift(base.data.name)):
+        raise RecipeError(
+            "a shift between two domains is for a recipe of adaptation, and that learns from "
+            "nothing else: train one such as small_cnn.mnist_to_usps-cdan"
+        )
+    pair = (str(source).startswith(PAIR) or str(source) in data.PAIRS) and not shift
     if pair != (task == "translation"):
         raise RecipeError(
             "pairs of domains are for translation, and it learns from nothing else: name two "
@@ -78,6 +84,10 @@ def recipe_on(
     if recipe is None and known in registry.recipes():
         return registry.recipes().get(known)
     return recipe_for(architecture, dataset, recipe)
+
+
+def _is_shift(name: str) -> bool:
+    return name in data.PAIRS and isinstance(data.PAIRS.get(name), data.Shift)
 
 
 def _tell_of_size(architecture: str, dataset: str, size: int) -> None:

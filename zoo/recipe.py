@@ -25,13 +25,15 @@ class DataSpec:
     """Which examples a recipe learns from.
 
     Args:
-        name: Name of a data set or, for translation, of a pair of domains, as `zoo data list` shows
-            them. Of a pair the numbers below are those of each domain.
+        name: Name of a data set or, for translation, of a pair of domains, for adaptation of a
+            shift between two, as `zoo data list` shows them. Of these the numbers below are those
+            of each domain.
         validation: Examples cut from the train split for validation, 0 for none.
         limit: Use only this many training examples, for quick tries; None for all.
         classes: Learn these classes only, named 0, 1, … in this order; None for all.
         per_class: Train on so many examples of each class; those of a smaller number are among
-            those of a larger one. None for all.
+            those of a larger one. None for all. Of a shift it is how many images of the target come
+            with labels, and None for none.
         repeat: Passes over the training examples in an epoch; for sets so small that a pass is a
             few steps.
     """

@@ -8,28 +8,31 @@ import numpy as np
 
 from zoo.data.catalogue import get
 from zoo.data.domains import training_streams
-from zoo.data.pairs import PAIRS
+from zoo.data.pairs import PAIRS, Shift
 from zoo.data.prepare import load
-from zoo.data.split import Arrays, cut_validation
+from zoo.data.shifts import shift_labels, shifted_streams
+from zoo.data.split import Arrays, cut_validation, few_of_each
 from zoo.errors import RecipeError
 
 if TYPE_CHECKING:
     from zoo.recipe import DataSpec
 
-_SUBSET_SEED = 5772
-
 
 def labels(spec: DataSpec) -> tuple[str, ...]:
     """Returns the names of the classes that a recipe learns, in the order of its labels.
 
-    Of a pair these are the names of its two domains; of a data set without labels there are none.
+    Of a pair these are the names of its two domains, of a shift the classes of both; of a data set
+    without labels there are none.
 
     Raises:
         UnknownModelError: for an unknown data set.
         RecipeError: for a class that it does not have.
     """
     if spec.name in PAIRS:
-        return tuple(domain.name for domain in PAIRS.get(spec.name).domains.values())
+        pair = PAIRS.get(spec.name)
+        if isinstance(pair, Shift):
+            return shift_labels(pair)
+        return tuple(domain.name for domain in pair.domains.values())
     known = get(spec.name).labels
     if not known and (spec.classes is not None or spec.per_class is not None):
         raise RecipeError(
@@ -63,13 +66,15 @@ def training_examples(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
 
     The validation examples are cut from the whole split, so that no choice of classes and of
     numbers lets a recipe train on an example that another one validates on. Of a pair of domains
-    these are the streams `a/image` and `b/image`, see `training_streams`.
+    these are the streams `a/image` and `b/image`, see `training_streams`; of a shift those of
+    `shifted_streams`.
 
     Raises:
         RecipeError: when there are fewer than `spec.per_class` examples, or none, of a class.
     """
     if spec.name in PAIRS:
-        return training_streams(spec)
+        pair = PAIRS.get(spec.name)
+        return shifted_streams(pair, spec) if isinstance(pair, Shift) else training_streams(spec)
     arrays = load(spec.name, "train")
     validation = None
     if spec.validation:
@@ -79,7 +84,9 @@ def training_examples(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
     if "label" in arrays:
         _require(arrays["label"], spec)
     if spec.per_class is not None:
-        chosen = _few_of_each(arrays["label"], spec)
+        # By the number that a class has in the whole set, whatever else is chosen.
+        drawn_as = spec.classes or range(int(arrays["label"].max()) + 1)
+        chosen = few_of_each(arrays["label"], spec.per_class, drawn_as)
         arrays = {key: value[chosen] for key, value in arrays.items()}
     if spec.limit is not None:
         arrays = {key: value[: spec.limit] for key, value in arrays.items()}
@@ -108,16 +115,3 @@ def _require(label: np.ndarray, spec: DataSpec) -> None:
                 f"class {name} of {spec.name} has {count} training examples{cut}, "
                 f"needs at least {least}"
             )
-
-
-def _few_of_each(label: np.ndarray, spec: DataSpec) -> np.ndarray:
-    """Returns sorted positions of `per_class` examples of each class.
-
-    They are the first ones of an order that depends on the class alone.
-    """
-    original = spec.classes or range(int(label.max()) + 1)
-    chosen = [
-        np.random.default_rng([_SUBSET_SEED, one]).permutation(np.flatnonzero(label == new))
-        for new, one in enumerate(original)
-    ]
-    return np.sort(np.concatenate([order[: spec.per_class] for order in chosen]))

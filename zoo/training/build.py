@@ -119,6 +119,7 @@ def build_method(
     networks: Mapping[str, keras.Model],
     seed: int = 0,
     ema: Mapping[str, float] | None = None,
+    parents: Mapping[str, Mapping[str, keras.Model]] | None = None,
 ) -> MultiPlayerModel:
     """Builds the game of a method's configuration around its networks, not yet compiled.
 
@@ -127,6 +128,7 @@ def build_method(
         networks: `{attribute name: built network}`, as the method names them.
         seed: Seed of the game's noise.
         ema: `{attribute name: decay}` of the networks whose moving average is kept.
+        parents: `{role: {name: network}}` of a recipe's parents, for a method that asks for them.
 
     Raises:
         UnknownModelError: for a method that is not registered.
@@ -136,10 +138,11 @@ def build_method(
     options = dict(config)
     method = registry.methods().get(options.pop("name"))
     game: Callable[..., MultiPlayerModel] = registry.load_object(method.model)
+    parameters = inspect.signature(game).parameters
     known = [
         key
-        for key, parameter in inspect.signature(game).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        for key, parameter in parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and key != "parents"
     ]
     for option in options:
         if option not in known:
@@ -148,6 +151,8 @@ def build_method(
     for network in ema or {}:
         if network not in networks:
             raise RecipeError(f"ema names {network!r}; the networks are {', '.join(networks)}")
+    if parents and "parents" in parameters:
+        options["parents"] = parents
     try:
         return game(**networks, **options, seed=seed, ema=ema)
     except (TypeError, ValueError) as error:
@@ -191,12 +196,13 @@ def build_model(
     """
     keras.utils.set_random_seed(recipe.seed)
     architecture = registry.architectures().get(recipe.architecture)
+    parents = load_parents(recipe.parents) if recipe.parents else None
     context = {
         "input_shape": images.shape[1:],
         "classes": classes,
         **pixel_statistics(images),
         "images": images,
-        **({"parents": load_parents(recipe.parents)} if recipe.parents else {}),
+        **({"parents": parents} if parents else {}),
     }
     if takes_weights(recipe.transfer):
         parent = parent_network(recipe.transfer)
@@ -209,7 +215,7 @@ def build_model(
     method = recipe.method or architecture.default_method
     if "name" not in method:
         raise RecipeError(f'method needs a name, such as {{"name": "{architecture.method}"}}')
-    model = build_method(method, networks, recipe.seed, recipe.ema)
+    model = build_method(method, networks, recipe.seed, recipe.ema, parents)
     model.total_steps = recipe.epochs * steps_per_epoch
     for player in recipe.players:
         if player not in model.players:

@@ -46,7 +46,7 @@ class MultiPlayerModel(Step, keras.Model):
         rounds: The players of each round, in order. Players of one round share a forward pass.
         logged: Names of further values that `compute_losses` returns for the logs.
         published: Attributes of the networks that inference needs; functional ones.
-        images: Keys of a batch that hold images.
+        images: Keys of a batch that hold images; a batch may lack some.
         sample_columns: Images in a row where samples are laid out; None leaves it open.
         labels: `{key of images: key of their labels}` where training may mix labels, see
             `compute_losses`.
@@ -223,7 +223,8 @@ class MultiPlayerModel(Step, keras.Model):
         """Casts images to floats and, in training, augments them."""
         prepared = dict(batch)
         for key in self.images:
-            prepared[key] = ops.cast(batch[key], floatx())
+            if key in batch:
+                prepared[key] = ops.cast(batch[key], floatx())
         if training and self._augment is not None:
             prepared = self._augment(prepared)
         return prepared

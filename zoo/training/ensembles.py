@@ -59,6 +59,8 @@ def fit_members(
         raise RecipeError("an ensemble is trained by one process")
     import_backend(recipe.backend)
     train, validation = arrays or training_arrays(recipe)
+    if "label" not in train:
+        raise RecipeError(f"members of an ensemble learn from one data set, not {recipe.data.name}")
     classes = len(data.labels(recipe.data))
     boosting = recipe.ensemble["name"] == "samme"
     count = len(train["label"])

@@ -25,6 +25,8 @@ from zoo.training.checkpoint import read_checkpoint, restore
 from zoo.training.engine import MultiPlayerModel
 from zoo.training.stopping import is_over
 
+_DATA_SET, _PAIR, _SHIFT = "one data set", "a pair of domains", "a shift between two domains"
+
 
 def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
     """Makes a run or finds the one to resume. Of several processes one does, the others follow.
@@ -246,14 +248,26 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
     """
     architecture = registry.architectures().get(recipe.architecture)
     source = data.source(recipe.data.name)
-    if (architecture.task == "translation") != isinstance(source, data.Pair):
-        wanted, pairs = "one data set", ""
-        if architecture.task == "translation":
-            wanted, pairs = "a pair of domains", f"; there are {', '.join(data.PAIRS)}"
-        raise RecipeError(f"{architecture.name} learns from {wanted}, not {source.name}{pairs}")
+    method = recipe.method.get("name", architecture.method)
+    game: Any = registry.load_object(registry.methods().get(method).model)
+    who, wanted = architecture.name, _DATA_SET
+    if architecture.task == "translation":
+        wanted = _PAIR
+    elif "target/image" in game.images:
+        who, wanted = f"the method {method}", _SHIFT
+    if _kind_of(source) != wanted:
+        alike = [name for name in data.PAIRS if _kind_of(data.PAIRS.get(name)) == wanted]
+        there = f"; there are {', '.join(alike)}" if alike else ""
+        raise RecipeError(f"{who} learns from {wanted}, not {source.name}{there}")
     if _learns_from_labels(architecture) and not data.labels(recipe.data):
         raise RecipeError(f"{architecture.name} learns from labels, and {source.name} has none")
     return data.training_examples(recipe.data)
+
+
+def _kind_of(source: data.DataSet | data.Pair) -> str:
+    if isinstance(source, data.Shift):
+        return _SHIFT
+    return _PAIR if isinstance(source, data.Pair) else _DATA_SET
 
 
 def _learns_from_labels(architecture: registry.Architecture) -> bool:
