@@ -15,7 +15,16 @@ from benchmarks.measure import Row
 
 PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers")
 # These take long and are run only when they are named.
-LONG = ("transfer", "speedrun", "metrics", "dcgan", "stability", "diffusion")
+LONG = (
+    "transfer",
+    "speedrun",
+    "metrics",
+    "dcgan",
+    "stability",
+    "diffusion",
+    "distillation",
+    "hinton",
+)
 
 
 def main() -> int:
