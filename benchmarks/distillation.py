@@ -135,7 +135,7 @@ def methods(setting: Setting) -> dict[str, dict[str, Any]]:
         for pair in zip(setting.stages, setting.stages[1:], strict=False)
     ]
     last = setting.stages[-1]
-    responses = {"alpha": 0.1, "temperature": 4.0}
+    responses: dict[str, Any] = {"alpha": 0.1, "temperature": 4.0}
     return {
         PLAIN: {},
         "response": of_teacher(**responses),

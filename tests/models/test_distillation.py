@@ -54,6 +54,11 @@ def loss_of(model: MultiPlayerModel, training: bool = True, **batch: Any) -> flo
     return float(losses["network"])
 
 
+def often(steps: int) -> dict[str, np.ndarray]:
+    """The same batch, so many times in an epoch: an epoch of one step is slow to begin."""
+    return {key: np.concatenate([value] * steps) for key, value in BATCH.items()}
+
+
 # Responses.
 
 
@@ -110,9 +115,9 @@ def test_a_student_comes_to_say_what_its_teacher_says() -> None:
     parents = {"teacher": teacher()}
     model = game(parents=parents, alpha=0, temperature=4.0, rate=0.02)
     before = loss_of(model)
-    history = model.fit(BATCH, batch_size=12, epochs=100, verbose=0).history
+    history = model.fit(often(50), batch_size=12, epochs=2, shuffle=False, verbose=0).history
     assert loss_of(model) < 0.5 * before
-    assert 0 <= history["agreement"][-1] <= 1
+    assert history["agreement"][0] < history["agreement"][1] <= 1
 
 
 # The teacher.
@@ -313,7 +318,7 @@ def test_rounds_move_the_discriminator_and_then_the_student() -> None:
 
 def test_a_discriminator_learns_who_is_who() -> None:
     model = game("adversarial_distillation", rate=0.05, weight=1e-6)
-    history = model.fit(BATCH, batch_size=12, epochs=150, verbose=0).history
+    history = model.fit(often(50), batch_size=12, epochs=3, shuffle=False, verbose=0).history
     assert history["teacher_score"][-1] > 0.6 > 0.4 > history["student_score"][-1]
 
 
@@ -369,7 +374,7 @@ def test_teacher_and_student_must_fit() -> None:
         ),
         (
             {"terms": [{"name": "hint", "student": "stage1", "teacher": "features"}]},
-            "hint compares maps or vectors, of one kind; the student's stage1 is (8, 8, 4)",
+            "hint compares maps with maps, vectors with vectors; the student's stage1 is (8, 8, 4)",
         ),
         ({"parents": {}}, "a student needs a teacher"),
     ],

@@ -187,12 +187,12 @@ def test_kept_answers_and_augmentation_exclude_each_other(sample_home: Path) -> 
 
 @pytest.mark.parametrize("method", ["mutual", "online", "self_distillation"])
 def test_the_others_are_trained_from_recipes_too(method: str, sample_home: Path) -> None:
-    options: dict[str, Any] = {
+    options: dict[str, dict[str, Any]] = {
         "mutual": {},
         "online": {"peers": [{"architecture": "mlp", "network": {"units": [24]}}]},
         "self_distillation": {"stages": ["features"]},
-    }[method]
-    recipe = student(parents={}, method={"name": method, **options}, epochs=1)
+    }
+    recipe = student(parents={}, method={"name": method, **options[method]}, epochs=1)
     run = fit_run(new_run(recipe), verbose=0)
     assert run.model is not None and np.isfinite(list(run.history[0].values())).all()
     assert set(run.model.published_networks()) == {"network"}
@@ -218,7 +218,15 @@ def test_a_student_may_learn_from_images_of_another_set(sample_home: Path) -> No
     assert card.labels == list(data.get("mnist").labels) and card.data["n"] == 64
 
 
-@pytest.mark.parametrize("method", [{"name": "supervised"}, {"name": "distillation"}, {}])
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"name": "supervised"},
+        {"name": "distillation"},
+        {"name": "self_distillation", "alpha": 0},
+        {},
+    ],
+)
 def test_without_labels_none_is_learned(method: dict[str, Any], sample_home: Path) -> None:
     recipe = student(**{"data.images": "fashion_mnist", "method": method})
     with pytest.raises(RecipeError, match="the images of fashion_mnist come without labels"):

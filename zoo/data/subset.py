@@ -105,7 +105,7 @@ def _of_classes(arrays: Arrays, spec: DataSpec) -> Arrays:
 
 
 def _images_of(name: str, shape: tuple[int, ...], of: str) -> np.ndarray:
-    images = load(name, "train")["image"]
+    images = load(name, "train", ("image",))["image"]
     if images.shape[1:] != shape:
         own, other = ("x".join(map(str, one)) for one in (shape, images.shape[1:]))
         raise RecipeError(f"data.images: {name} has images of {other}, {of} of {own}")

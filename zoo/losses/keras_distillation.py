@@ -8,7 +8,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -53,7 +53,7 @@ class OfLayers(keras.distillation.FeatureDistillation):
         student_layer_name: A layer of the student.
     """
 
-    function: ClassVar[Callable[[Any, Any], Any]]
+    function: ClassVar[staticmethod[[Any, Any], Any]]
 
     def __init__(
         self, teacher_layer_name: str | None = None, student_layer_name: str | None = None
@@ -61,7 +61,7 @@ class OfLayers(keras.distillation.FeatureDistillation):
         super().__init__("mse", teacher_layer_name, student_layer_name)
 
     def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
-        return ops.mean(type(self).function(teacher_outputs, student_outputs))
+        return ops.mean(self.function(teacher_outputs, student_outputs))
 
     def get_config(self) -> dict[str, Any]:
         return {

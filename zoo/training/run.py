@@ -262,7 +262,7 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
         raise RecipeError(f"{architecture.name} learns from {wanted}, not {source.name}{pairs}")
     if _learns_from_labels(architecture) and not data.labels(recipe.data):
         raise RecipeError(f"{architecture.name} learns from labels, and {source.name} has none")
-    if recipe.data.images is not None and recipe.method.get("alpha") != 0:
+    if recipe.data.images is not None and not _learns_without_labels(recipe):
         raise RecipeError(
             f"the images of {recipe.data.images} come without labels; learn from a teacher alone, "
             'as method={"name": "distillation", "alpha": 0} does'
@@ -280,6 +280,14 @@ def _learns_from_labels(architecture: registry.Architecture) -> bool:
     builders = map(registry.load_object, architecture.networks.values())
     classes = [inspect.signature(builder).parameters.get("classes") for builder in builders]
     return any(one is not None and one.default != 0 for one in classes)
+
+
+def _learns_without_labels(recipe: Recipe) -> bool:
+    """A method of teachers does that gives labels no weight."""
+    if recipe.method.get("alpha") != 0 or not recipe.parents:
+        return False
+    method = registry.methods().get(recipe.method.get("name", ""))
+    return "parents" in inspect.signature(registry.load_object(method.model)).parameters
 
 
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:

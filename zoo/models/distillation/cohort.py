@@ -117,7 +117,7 @@ class Cohort(Classification):
         stored = [values.pop(f"peer{number}") for number in range(1, len(values["peers"]) + 1)]
         restored = iter([keras.saving.deserialize_keras_object(o, custom_objects) for o in stored])
         values["new_network"] = lambda *_: next(restored)
-        return super().from_config(values, custom_objects)  # type: ignore[return-value]
+        return super().from_config(values, custom_objects)
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -92,7 +92,7 @@ class Distillation(Classification):
                 near = did_you_mean(nearest(str(value), known))
                 raise ValueError(f"{name} must be {', '.join(known)}, got {value!r}{near}")
         self._terms = parse_terms(terms)
-        if alpha == 1 and not self._terms:
+        if alpha == 1 and not self.inner_layers("teacher"):
             raise ValueError("with alpha 1 and no terms nothing is learned from the teacher")
         if cache and self._terms:
             raise ValueError("cache keeps a teacher's logits alone; terms need its layers, too")
@@ -105,9 +105,8 @@ class Distillation(Classification):
             projectors = build_projectors(self.pairs(), own, theirs)
         if alpha == 0:
             self.logged = tuple(name for name in self.logged if name != "accuracy")
-        networks = {"network": network, **kwargs.pop("networks", {})}
-        if self._teachers is not None:
-            networks = {**networks, **self.further_networks()}
+        further = {} if self._teachers is None else self.further_networks()
+        networks = {"network": network, **further, **kwargs.pop("networks", {})}
         if projectors is not None:
             networks["projectors"] = projectors
         super().__init__(networks, label_smoothing=label_smoothing, **kwargs)
