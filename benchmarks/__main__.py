@@ -25,6 +25,8 @@ LONG = (
     "digits_adaptation",
     "office",
     "adaptation_costs",
+    "distillation",
+    "hinton",
 )
 
 

@@ -160,9 +160,11 @@ def test_a_family_imports_building_blocks_and_the_engine_alone(family: str) -> N
         "zoo.networks",
         "zoo.recipe",
         "zoo.registry",
+        "zoo.training.classification",
         "zoo.training.engine",
         "zoo.training.noise",
         "zoo.training.standing_statistics",
+        "zoo.training.teachers",
     )
     for path in sources(f"zoo/models/{family}"):
         for module in imports(path):

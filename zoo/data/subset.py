@@ -67,12 +67,15 @@ def training_examples(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
     The validation examples are cut from the whole split, so that no choice of classes and of
     numbers lets a recipe train on an example that another one validates on. Of a pair of domains
     these are the streams `a/image` and `b/image`, see `training_streams`; of a shift those of
-    `shifted_streams`.
+    `shifted_streams`. Images of another set come without labels.
 
     Raises:
-        RecipeError: when there are fewer than `spec.per_class` examples, or none, of a class.
+        RecipeError: when there are fewer than `spec.per_class` examples, or none, of a class that
+            is not left out; or when images of another set differ in size.
     """
     if spec.name in PAIRS:
+        if spec.without is not None or spec.images is not None:
+            raise RecipeError(f"data.without and data.images are not for the pair {spec.name}")
         pair = PAIRS.get(spec.name)
         return shifted_streams(pair, spec) if isinstance(pair, Shift) else training_streams(spec)
     arrays = load(spec.name, "train")
@@ -80,7 +83,9 @@ def training_examples(spec: DataSpec) -> tuple[Arrays, Arrays | None]:
     if spec.validation:
         arrays, validation = cut_validation(arrays, spec.validation)
         validation = _of_classes(validation, spec)
-    arrays = _of_classes(arrays, spec)
+    if spec.images is not None:
+        arrays = {"image": _images_of(spec.images, arrays["image"].shape[1:], spec.name)}
+    arrays = _of_classes(_left_in(arrays, spec), spec)
     if "label" in arrays:
         _require(arrays["label"], spec)
     if spec.per_class is not None:
@@ -105,10 +110,35 @@ def _of_classes(arrays: Arrays, spec: DataSpec) -> Arrays:
     return {**{key: value[kept] for key, value in arrays.items()}, "label": label[kept]}
 
 
+def _images_of(name: str, shape: tuple[int, ...], of: str) -> np.ndarray:
+    images = load(name, "train", ("image",))["image"]
+    if images.shape[1:] != shape:
+        own, other = ("x".join(map(str, one)) for one in (shape, images.shape[1:]))
+        raise RecipeError(f"data.images: {name} has images of {other}, {of} of {own}")
+    return images
+
+
+def _left_in(arrays: Arrays, spec: DataSpec) -> Arrays:
+    """Returns the examples without those of the labels that are left out."""
+    if not spec.without:
+        return arrays
+    known = get(spec.name).labels
+    for one in spec.without:
+        if one >= len(known):
+            has = f"the labels 0 to {len(known) - 1}" if known else "no labels"
+            raise RecipeError(f"data.without: {spec.name} has {has}, not {one}")
+    kept = ~np.isin(arrays["label"], spec.without)
+    return {key: value[kept] for key, value in arrays.items()}
+
+
 def _require(label: np.ndarray, spec: DataSpec) -> None:
     names = labels(spec)
     least = spec.per_class or 1
-    for name, count in zip(names, np.bincount(label, minlength=len(names)), strict=True):
+    originals = spec.classes or range(len(names))
+    counts = np.bincount(label, minlength=len(names))
+    for original, name, count in zip(originals, names, counts, strict=True):
+        if original in (spec.without or ()):
+            continue
         if count < least:
             cut = f" after {spec.validation} were cut for validation" if spec.validation else ""
             raise RecipeError(

@@ -30,6 +30,11 @@ else:
 Batch = dict[str, Any]
 Losses = dict[str, Any]
 
+# What building hands to a method whose constructor has keywords of these names: `parents`, the
+# recipe's, as `{role: {name: network}}`; and `new_network`, a function (architecture, options) that
+# builds a further network for the same data. No recipe says them and no configuration keeps them.
+GIVEN = ("parents", "new_network")
+
 
 class MultiPlayerModel(Step, keras.Model):
     """Base of every training method.
@@ -312,6 +317,17 @@ class MultiPlayerModel(Step, keras.Model):
             examples: Arrays as training has them.
         """
 
+    def further_arrays(self, examples: Batch) -> Batch:
+        """Returns what the method wants to find in a training batch beside the examples.
+
+        Args:
+            examples: Arrays as training has them.
+
+        Returns:
+            Arrays of as many rows as their streams have.
+        """
+        return {}
+
     @property
     def draws_samples(self) -> bool:
         """Whether the method has a `sample`."""
@@ -331,7 +347,7 @@ class MultiPlayerModel(Step, keras.Model):
         config = {
             option: getattr(self, option)
             for option in options
-            if option not in ("self", "kwargs", *self.network_names)
+            if option not in ("self", "kwargs", *GIVEN, *self.network_names)
         }
         networks = {n: serialize(getattr(self, n)) for n in self.network_names}
         own = {"seed": self.seed, "ema": dict(self.ema), "name": self.name}

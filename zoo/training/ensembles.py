@@ -57,6 +57,8 @@ def fit_members(
         raise RecipeError(f"an ensemble has classifiers for members; {recipe.architecture} is none")
     if distribution.process_count() > 1:
         raise RecipeError("an ensemble is trained by one process")
+    if recipe.data.images is not None:
+        raise RecipeError("the members of an ensemble learn from labels, and data.images has none")
     import_backend(recipe.backend)
     train, validation = arrays or training_arrays(recipe)
     if "label" not in train:

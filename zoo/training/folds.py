@@ -86,6 +86,8 @@ def fit_folds(
         raise RecipeError(f"cross-validation needs a classifier; {recipe.architecture} is none")
     if distribution.process_count() > 1:
         raise RecipeError("cross-validation is done by one process")
+    if recipe.data.images is not None:
+        raise RecipeError("cross-validation needs labels, and data.images has none")
     parent = runs_folder(recipe.name) / f"folds-{folds}"
     arrays, _ = data.training_examples(dataclasses.replace(recipe.data, validation=0))
     if "label" not in arrays:

@@ -95,7 +95,11 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
             "split": "train",
             "n": count,
             "sha256": data.split_checksum(dataset.name, "train"),
-            **({"classes": recipe.data.classes} if recipe.data.classes is not None else {}),
+            **{
+                field: value
+                for field in ("classes", "without", "images")
+                if (value := getattr(recipe.data, field)) is not None
+            },
         },
         metrics=(),
         input=inputs,
