@@ -321,9 +321,9 @@ def test_what_a_method_refuses_is_one_line() -> None:
         built({"name": "deep_coral", "matched": ["fc8"]})
     other = {"teacher": {"network": network()}}
     with pytest.raises(RecipeError, match=r"adaptation begins from one classifier.*got teacher"):
-        built({"name": "dann"}, parents=other)
+        built({"name": "dann"}, given={"parents": other})
     with pytest.raises(RecipeError, match=r"images of 1x2x1 and has 33 parameters.* has 21: they"):
-        built({"name": "dann"}, parents=parents(batch_norm=True))
+        built({"name": "dann"}, given={"parents": parents(batch_norm=True)})
 
 
 # Whole runs, on real digits.
