@@ -65,7 +65,7 @@ def fed_noise() -> Iterator[None]:
 
 
 def names() -> list[str]:
-    """Recipes to take a step of: the first of those with the same architecture and method."""
+    """Recipes to take a step of: the first of those alike in architecture, method and optimizer."""
     kinds: dict[str, str] = {}
     for name in registry.recipes():
         recipe = registry.recipes().get(name)

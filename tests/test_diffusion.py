@@ -344,9 +344,14 @@ def test_another_sampling_leaves_the_generator_as_it_is(painter: DiffusionGenera
 def test_a_model_draws_as_its_card_says(latent: DiffusionGenerator) -> None:
     networks = {"denoiser": untrained((4, 4, 1)), **autoencoder()}
     card = card_of(networks, LABELS, "ldm.patches")
-    expected = {"sampler": "dpm_solver++", "num_inference_steps": 20, "guidance_scale": 1.5}
+    expected: dict[str, Any] = {
+        "sampler": "dpm_solver++",
+        "num_inference_steps": 20,
+        "guidance_scale": 1.5,
+    }
     assert card.output["sampling"] == expected
-    kept = {"sampler": {"name": "ddim", "eta": 0.5}, "num_inference_steps": 2, "guidance_scale": 1}
+    kept: dict[str, Any] = {"sampler": {"name": "ddim", "eta": 0.5}, "num_inference_steps": 2}
+    kept["guidance_scale"] = 1
     told = dataclasses.replace(card, output={**card.output, "sampling": kept})
     old = dataclasses.replace(card, output={**card.output, "sampling": {}})
     of_told, of_old = (DiffusionGenerator(one, networks) for one in (told, old))

@@ -69,7 +69,8 @@ def load(name: str | Path) -> Pipeline:
             version, or the path of a version's folder.
 
     Returns:
-        A `Classifier`, a `Generator` or a `Translator`.
+        A `Classifier`, a `Generator`, of diffusion a `DiffusionGenerator`, an `Autoencoder`, of a
+        variational one a `VariationalAutoencoder`, or a `Translator`.
 
     Raises:
         UnknownModelError: when nothing is stored under the name, with near names.
@@ -130,8 +131,8 @@ def train(
     Args:
         recipe: The name of a registered recipe, or a recipe; with `data` also an architecture.
         data: Images to train on in place of the recipe's: a prepared data set, a folder of class
-            folders, a CSV, an npz; for a GAN's recipe also a folder of pictures; for a translation
-            two folders of images. `zoo.data.own.prepare` says more of them.
+            folders, a CSV, an npz; for a generator's or an autoencoder's recipe also a folder of
+            pictures; for a translation two folders of images. `zoo.data.own.prepare` says more.
         from_model: A stored model of the same architecture to begin from.
         transfer: With it, what is taken and learns on: `scratch`, `freeze`, `finetune`, which is
             the default, or `hybrid:STAGE`; `zoo.transfer.transferred` says more of them.

@@ -40,8 +40,8 @@ def recipe_on(
     Args:
         base: An architecture, a recipe, or its name.
         source: As `zoo.data.own.resolve` takes it, for a translation a pair of domains: its name,
-            or two folders of images; for a generator also a folder of pictures alone. It is
-            prepared where that is needed.
+            or two folders of images; for a generator or an autoencoder also a folder of pictures
+            alone. It is prepared where that is needed.
         size: Height and width that images of a new source are resized to; by default those that
             the architecture's recipes train on. A source that is prepared keeps its size, for runs
             and stored models go by its one name; a line on standard error says so.

@@ -331,9 +331,12 @@ def test_it_fits_every_width_and_is_readable_in_both_schemes(
 def test_a_finger_draws_on_a_phone(browser: Any, server: Server) -> None:
     visit = Visit(browser, server, viewport={"width": 390, "height": 844}, has_touch=True).open()
     visit.page.tap("#clear")
+    drawing = "document.querySelector('#canvas').toDataURL()"
+    blank = visit.page.evaluate(drawing)
     with visit.wait_for_answer("/v1/classify"):
         visit.page.tap("#canvas")
     visit.page.wait_for_selector("#bars li")
+    assert visit.page.evaluate(drawing) != blank
     visit.close()
 
 

@@ -79,7 +79,11 @@ def test_what_is_drawn_can_be_built(name: str) -> None:
     recipe = with_parents(registry.recipes().get(name))
     images = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1)).astype("uint8")
     for hp in draws(recipe, 1):
-        build_model(space_of(recipe)(hp, recipe), images, 10, steps_per_epoch=2)
+        drawn = space_of(recipe)(hp, recipe)
+        model = build_model(drawn, images, 10, steps_per_epoch=2)
+        assert model.total_steps == 2 * drawn.epochs
+        shape = (10,) if "network" in model.published else images.shape[1:]
+        assert getattr(model, model.published[0]).output_shape[1:] == shape
 
 
 def test_the_mlp_space_reaches_the_network() -> None:
