@@ -35,7 +35,7 @@ from zoo.training.engine import MultiPlayerModel
 from zoo.training.run import training_arrays
 
 BATCH = 16
-_NOT_ALIKE = ("RandomRotation", "RandomZoom", "ProgressiveResize")
+_NOT_ALIKE = ("RandomRotation", "RandomTranslation", "RandomZoom", "ProgressiveResize")
 
 
 @contextlib.contextmanager

@@ -160,6 +160,7 @@ def test_a_family_imports_building_blocks_and_the_engine_alone(family: str) -> N
         "zoo.networks",
         "zoo.recipe",
         "zoo.registry",
+        "zoo.sampling",
         "zoo.training.classification",
         "zoo.training.engine",
         "zoo.training.noise",

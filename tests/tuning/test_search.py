@@ -179,7 +179,8 @@ class Killed(BaseException):
     """Stands for the process ending here."""
 
 
-@pytest.mark.parametrize("lines", [pytest.param(1, marks=pytest.mark.full), 3])
+@pytest.mark.full
+@pytest.mark.parametrize("lines", [1, 3])
 def test_a_search_stopped_in_any_trial_goes_on(quick_tune: Callable[..., Any], lines: int) -> None:
     """In its very first epoch, and in the middle of a trial that continues another."""
     seen: list[str] = []
