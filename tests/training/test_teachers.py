@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import zoo
 from tests.steps import values
 from tests.store.common import make_card
+from tests.stored_parents import with_parents
 from zoo import data, registry, store
 from zoo.cards import Metric
 from zoo.errors import RecipeError, UnknownModelError
@@ -25,12 +27,24 @@ from zoo.training.publish import make_card as card_of
 from zoo.training.run import fit_run, training_arrays
 
 TEACHER = "mlp.mnist-wide"
+MLP = {"name": "mlp", "units": [12]}
+# A term of each kind.
+TERMS = [
+    {"name": "hint", "student": "stage2"},
+    {"name": "attention", "student": "stage1"},
+    {"name": "fsp", "student": ["stage1", "stage2"]},
+    {"name": "rkd_distance", "student": "features"},
+    {"name": "rkd_angle", "student": "features"},
+    {"name": "similarity", "student": "stage2", "teacher": "features"},
+]
 
 
-def store_teacher(name: str = TEACHER, seed: int = 0, **fields: Any) -> keras.Model:
+def store_teacher(
+    name: str = TEACHER, seed: int = 0, of: Mapping[str, Any] = MLP, **fields: Any
+) -> keras.Model:
     """Stores a small network of random weights, with a card that says it is good."""
     keras.utils.set_random_seed(seed)
-    network = zoo.create("mlp", (28, 28, 1), 10, units=[12])
+    network = zoo.create(input_shape=(28, 28, 1), classes=10, **of)
     labels = [str(digit) for digit in range(10)]
     card = make_card(name, **{"output": {"shape": [10], "labels": labels}, **fields})
     store.save(card, {"network": network})
@@ -200,6 +214,65 @@ def test_the_others_are_trained_from_recipes_too(method: str, sample_home: Path)
         assert run.model.peer1.get_layer("features").output.shape == (None, 24)
     if method == "mutual":
         assert run.model.peer1.count_params() == run.model.network.count_params()
+
+
+def convolutional(**settings: Any) -> Recipe:
+    """A student in stages; its teacher is stored."""
+    store_teacher(of={"name": "small_cnn", "filters": [[6], [8]]})
+    recipe = Recipe(
+        name="small_cnn.mnist-student",
+        architecture="small_cnn",
+        data=DataSpec("mnist", limit=64, validation=32),
+        network={"filters": [[4], [6]]},
+        parents={"teacher": {"model": TEACHER}},
+        ema={"network": 0.9},
+        batch_size=16,
+        epochs=1,
+    )
+    return recipe.override(settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "terms"), [("distillation", TERMS), ("adversarial_distillation", TERMS[:1])]
+)
+def test_inner_layers_teach_in_a_run(
+    method: str, terms: list[dict[str, Any]], sample_home: Path
+) -> None:
+    options = {"name": method, "terms": terms, "label_smoothing": 0.1}
+    run = fit_run(
+        new_run(convolutional(method=options, augmentation=[{"name": "MixUp"}])), verbose=0
+    )
+    assert run.model is not None and np.isfinite(list(run.history[0].values())).all()
+    assert run.model.network_names[-1] == "projectors"
+    assert {"val_accuracy", "val_agreement"} <= set(run.history[0])
+    assert set(run.model.published_networks()) == {"network"}
+
+
+@pytest.mark.parametrize(
+    "method", ["distillation", "adversarial_distillation", "mutual", "self_distillation"]
+)
+def test_images_may_grow(method: str, sample_home: Path) -> None:
+    grow = [{"name": "ProgressiveResize", "side": 14, "until": 0.5}]
+    recipe = convolutional(method={"name": method}, augmentation=grow)
+    run = fit_run(new_run(recipe), verbose=0)
+    assert np.isfinite(list(run.history[0].values())).all()
+    if method == "distillation":
+        told = refused(recipe.override({"method.terms": TERMS}))
+        assert told.startswith("method.terms compare layers of one size")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mlp.mnist-teacher", "mlp.mnist-kd", "small_cnn.mnist-kd", "small_cnn.fashion_mnist-kd"],
+)
+def test_registered_recipes_train(name: str, sample_home: Path) -> None:
+    few = {"data.limit": 32, "batch_size": 16, "epochs": 1}
+    recipe = with_parents(registry.recipes().get(name)).override(few)
+    run = fit_run(new_run(recipe), verbose=0)
+    assert run.model is not None and np.isfinite(list(run.history[0].values())).all()
+    if recipe.architecture == "small_cnn":
+        teacher = store.read_card(recipe.parents["teacher"]["model"])
+        assert run.model.network.count_params() < teacher.parameters["network"] / 10
 
 
 # Without data.
