@@ -85,6 +85,7 @@ def test_no_completed_trial_is_one_clear_line(quick_tune: Callable[..., Any]) ->
         search.winner()
 
 
+@pytest.mark.full
 def test_one_command_is_one_search(quick_tune: Callable[..., Any]) -> None:
     """Done trials stay, more of them may be asked for, and another search is not mixed in."""
     lines: list[str] = []
