@@ -60,7 +60,7 @@ def python(
     )
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
+@pytest.fixture(scope="module", params=[pytest.param("float32", marks=pytest.mark.full), "float64"])
 def steps(
     request: pytest.FixtureRequest, shared_sample_home: Path, tmp_path_factory: Any
 ) -> tuple[Path, str]:

@@ -117,7 +117,8 @@ function stroke(event) {
   pen.strokeStyle = "#fff";
   pen.beginPath();
   pen.moveTo(...last);
-  pen.lineTo(...point);
+  // A line without length, as a tap makes it, would leave no dot.
+  pen.lineTo(point[0] + 0.01, point[1]);
   pen.stroke();
   last = point;
   given = null;

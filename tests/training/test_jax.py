@@ -160,7 +160,12 @@ def on_devices(count: int, settings: Recipe) -> Run:
 
 
 @pytest.mark.parametrize(
-    "name", ["mlp.fashion_mnist", "resnet20.fashion_mnist", "dcgan.fashion_mnist"]
+    "name",
+    [
+        pytest.param("mlp.fashion_mnist", marks=pytest.mark.full),
+        "resnet20.fashion_mnist",
+        "dcgan.fashion_mnist",
+    ],
 )
 def test_eight_devices_train_like_one(sample_home: Path, name: str) -> None:
     """The same global batch; BatchNorm's statistics and the noise are those of all of it.
