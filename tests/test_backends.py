@@ -84,14 +84,17 @@ def test_one_step_is_the_same_on_both_backends(steps: tuple[Path, str], name: st
     """From the same weights, batch and noise: losses, weights, averages, optimizers.
 
     Rounding grows on its way back through a deep network. So in float32 the losses agree to 1e-4;
-    that what is left in the state is rounding is shown in float64, in which all of it does.
+    that what is left in the state is rounding is shown in float64, in which all of it does. Only
+    that is among the fast tests.
     """
     folder, precision = steps
     before, _ = state(folder / f"{name}.start.npz")
     (one, logs), (other, other_logs) = (state(folder / f"{name}.{b}.npz") for b in BACKENDS)
     assert logs and logs == pytest.approx(other_logs, rel=1e-4, abs=1e-6)
     assert len(before) == len(one) == len(other)
-    tolerance = 1e-4 if precision == "float64" else 5e-2
+    # Stored networks, such as a teacher, compute in float32 in either.
+    exact = 1e-3 if registry.recipes().get(name).parents else 1e-4
+    tolerance = exact if precision == "float64" else 5e-2
     for a, b in zip(one, other, strict=True):
         assert np.linalg.norm(a - b) <= tolerance * max(float(np.linalg.norm(a)), 1e-3)
     moved = [not np.array_equal(start, end) for start, end in zip(before, one, strict=True)]
