@@ -16,6 +16,7 @@ import pytest
 
 import zoo
 from tests import one_step
+from zoo import registry
 from zoo.backend import import_backend
 from zoo.errors import ZooError
 from zoo.recipe import BACKENDS
