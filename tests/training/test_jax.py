@@ -110,6 +110,7 @@ def test_an_accelerator_gets_epochs_in_calls_of_like_size(monkeypatch: pytest.Mo
     assert [default(steps) for steps in (1, 64, 65, 453)] == [1, 64, 33, 57]
 
 
+@pytest.mark.full
 def test_what_was_compiled_is_kept_between_runs(sample_home: Path) -> None:
     code = """
 import sys

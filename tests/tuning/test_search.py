@@ -30,6 +30,7 @@ def history(path: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
+@pytest.mark.full
 def test_a_round_of_hyperband_equals_a_training_that_never_stopped(
     quick_tune: Callable[..., Any],
 ) -> None:

@@ -14,7 +14,7 @@ RECIPES = (
         name="cyclegan.mnist_usps",
         architecture="cyclegan",
         data=DataSpec("mnist_usps", validation=16),
-        # USPS has more zeros and ones than MNIST, so a translation that matched all of it would turn
+        # USPS has more zeros and ones than MNIST: a translation that matched all of it would turn
         # some digits into others. Against that speak a beginning close to the image, patches that
         # show a stroke and no digit, and to leave images of the target alone, twice the paper's.
         network={"width": 16, "blocks": 3, "skip": True, "d_a": _STROKES, "d_b": _STROKES},
