@@ -27,6 +27,9 @@ LONG = (
     "adaptation_costs",
     "distillation",
     "hinton",
+    "tuning",
+    "tuning_overhead",
+    "tuning_simulation",
 )
 
 

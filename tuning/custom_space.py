@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from tuning.objectives import Objective, require_one_scale
 from tuning.spaces import Space
 from zoo.errors import RecipeError, did_you_mean, nearest
 from zoo.recipe import Recipe
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _FORMS = "log:LOW:HIGH, float:LOW:HIGH[:STEP], int:LOW:HIGH[:STEP] or choice:A,B,C"
 _KINDS = ("log", "float", "int", "choice")
 # The search decides these itself, or two trials would no longer measure the same thing.
-_FIXED = ("name", "architecture", "data", "epochs", "seed", "lineage")
+_FIXED = ("name", "architecture", "data", "epochs", "seed", "lineage", "early_stopping", "ensemble")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +44,20 @@ class Range:
         return self.values if self.kind == "choice" else self.values[:2]
 
 
-def parse_space(texts: Iterable[str], recipe: Recipe) -> Space:
+def parse_space(texts: Iterable[str], recipe: Recipe, lead: Objective | None = None) -> Space:
     """Reads ranges of the form `path=kind:arguments` and returns the space over all of them.
+
+    Args:
+        texts: A range each.
+        recipe: What is searched around.
+        lead: The leading objective, which must mean the same under all values; None asks nothing.
 
     Raises:
         RecipeError: for a form, a path or a value that cannot be searched.
     """
     ranges = [_parse(text) for text in texts]
+    if lead is not None:
+        require_one_scale(lead, [one.path for one in ranges])
     for one in ranges:
         if one.path.split(".")[0] in _FIXED:
             raise RecipeError(f"a search cannot vary {one.path!r}; --set sets it for all trials")

@@ -11,32 +11,80 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import data
-from zoo.errors import RecipeError, ZooError
-from zoo.recipe import Recipe
+from tuning.database import FILE
+from tuning.halving import LAID_OUT
+from zoo import data, paths
+from zoo.backend import backend_name
+from zoo.errors import RecipeError, UnknownModelError, ZooError
 
 if TYPE_CHECKING:
     import keras_tuner
 
+    from tuning.plan import Plan
 
-def describe(
-    recipe: Recipe,
-    algorithm: str,
-    trials: int,
-    seed: int,
-    objective: tuple[str, str],
-    hp: keras_tuner.HyperParameters,
-) -> dict[str, Any]:
+RECORD = "search.json"
+
+
+def place(name: str, algorithm: str) -> Path:
+    """Returns where the search of a recipe is kept, whether it is there or not."""
+    return paths.home() / "tuning" / name / algorithm
+
+
+def searches(name: str | None = None) -> list[Path]:
+    """Returns the folders of the searches there are, of one recipe or of all, by name."""
+    found = (paths.home() / "tuning").glob(f"{name or '*'}/*/{RECORD}")
+    return sorted(path.parent for path in found if not path.parent.name.startswith("."))
+
+
+def search_folder(name: str, algorithm: str | None = None) -> Path:
+    """Returns the folder of a search that is there.
+
+    Args:
+        name: The recipe's.
+        algorithm: May be left out where the recipe was searched by one alone.
+
+    Raises:
+        UnknownModelError: when there is none, with near names.
+        ZooError: when there are several, or none of this algorithm.
+    """
+    found = searches(name)
+    if not found:
+        known = sorted({path.parent.name for path in searches()})
+        raise UnknownModelError(name, known, kind="search")
+    names = ", ".join(path.name for path in found)
+    if algorithm is None:
+        if len(found) > 1:
+            raise ZooError(f"{name} was searched by {names}; choose one with --algorithm")
+        return found[0]
+    for path in found:
+        if path.name == algorithm:
+            return path
+    raise ZooError(f"there is no {algorithm} search of {name}; there is {names}")
+
+
+def describe(plan: Plan, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
     """Returns what makes a search the same search, as plain data."""
+    spec = plan.recipe.data
+    sets = [spec.name] if spec.images is None else [spec.name, spec.images]
+    space: dict[str, Any] = {}
+    for one in hp.space:
+        # A name may be there several times, under different conditions.
+        key = one.name if one.name not in space else f"{one.name} ({len(space)})"
+        space[key] = [type(one).__name__, one.get_config()]
     record = {
-        "algorithm": algorithm,
-        "seed": seed,
-        "objective": list(objective),
-        # Hyperband lays its rounds out for a number of trials; the others only stop at it.
-        "trials": trials if algorithm == "hyperband" else None,
-        "recipe": recipe.to_dict(),
-        "space": {one.name: [type(one).__name__, one.get_config()] for one in hp.space},
-        "data": data.split_checksum(recipe.data.name, "train"),
+        "name": plan.base.name,
+        "algorithm": plan.algorithm,
+        "seed": plan.seed,
+        "objectives": [one.to_list() for one in plan.objectives],
+        "trials": plan.budget.trials if plan.algorithm in LAID_OUT else None,
+        "recipe": plan.recipe.to_dict(),
+        "base": plan.base.to_dict(),
+        "executions": plan.executions,
+        "folds": plan.folds,
+        "stopping": plan.stopping,
+        "space": space,
+        "backend": plan.recipe.backend or backend_name(),
+        "data": " ".join(data.split_checksum(name, "train") for name in sets),
     }
     return json.loads(json.dumps(record))
 
@@ -47,10 +95,10 @@ def check_same(folder: Path, record: Mapping[str, Any]) -> None:
     Raises:
         RecipeError: naming the first thing that differs.
     """
-    path = folder / "search.json"
+    path = folder / RECORD
     if not path.is_file():
-        if (folder / "oracle.json").is_file():
-            raise ZooError(f"the search in {folder} has lost its search.json; use --fresh")
+        if (folder / FILE).is_file():
+            raise ZooError(f"the search in {folder} has lost its {RECORD}; use --fresh")
         return
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -59,7 +107,7 @@ def check_same(folder: Path, record: Mapping[str, Any]) -> None:
         raise ZooError(f"the search in {folder} is damaged; start anew with --fresh") from error
     if changed:
         raise RecipeError(
-            f"the {record['algorithm']} search of {record['recipe']['name']} was begun with "
+            f"the {record['algorithm']} search of {record['name']} was begun with "
             f"{changed}; use the same settings to go on, or --fresh to start anew"
         )
 

@@ -1,8 +1,11 @@
-"""How Hyperband spends a number of trials: brackets of rounds of (places, epochs)."""
+"""How Hyperband and ASHA spend a number of trials: rounds of (places, epochs), and rungs."""
 
 from __future__ import annotations
 
 import math
+
+# Algorithms that are laid out for one number of trials; the others only stop at it.
+LAID_OUT = ("hyperband", "asha")
 
 Round = tuple[int, int]
 Bracket = list[Round]
@@ -47,3 +50,25 @@ def _fitting(trials: int, halvings: int, factor: int) -> list[int]:
             if sum(sizes) <= trials and len(set(sizes)) == rounds:
                 return sizes
     raise AssertionError("one round of one trial always fits")
+
+
+def plan_rungs(trials: int, max_epochs: int, factor: int = 3) -> list[int]:
+    """Lays out the rungs of successive halving so that `trials` trials can fill them all.
+
+    A promotion from a rung takes `factor` trials there, so that one trial on the last of r rungs
+    takes (factor ** r - 1) / (factor - 1) trials in all. There are as many rungs as that allows,
+    and as `max_epochs` does, and the last is `max_epochs` in any case.
+
+    Args:
+        trials: Trainings in all; going on with a configuration counts as one more.
+        max_epochs: Epochs of the last rung.
+        factor: Eta.
+
+    Returns:
+        For each rung the epochs that a trial has at its end, in ascending order.
+    """
+    most = int(math.log(max_epochs, factor) + 1e-9) + 1
+    rungs = 1
+    while rungs < most and (factor ** (rungs + 1) - 1) // (factor - 1) <= trials:
+        rungs += 1
+    return [math.ceil(max_epochs / factor ** (rungs - 1 - rung)) for rung in range(rungs)]

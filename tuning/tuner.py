@@ -1,177 +1,183 @@
-"""KerasTuner's tuner with its defects mended: trials are trained by the engine."""
+"""KerasTuner's tuner with its defects mended: trials are trained by the engine, elsewhere."""
 
 from __future__ import annotations
 
-import gc
-import logging
-import traceback
-from collections.abc import Callable
+import importlib.metadata
+import json
+import shutil
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import keras
 import keras_tuner
+from keras_tuner.engine import base_tuner
 from keras_tuner.engine import trial as trials
 
-from tuning.hypermodel import CHECKPOINT, RecipeHyperModel
+from tuning.orders import Answer, Order, Outcome, Tell
 from zoo import files
 from zoo.errors import ZooError
-from zoo.recipe import Recipe
 
-_log = logging.getLogger(__name__)
+Status = trials.TrialStatus
+CHECKPOINT = "checkpoint.npz"
+# Seconds between two questions of a worker for which there is nothing to do yet.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
 
-class RecipeTuner(keras_tuner.Tuner):
-    """Runs trials and keeps the search on disk. What it mends of KerasTuner 1.4.8's tuners:
+class Desk(Protocol):
+    """Where a worker gets its trials and tells of them: a `Recorder`, or a chief's far away."""
 
-    - the search could only be resumed after its first trial had ended;
+    def next_trial(self, worker: str) -> trials.Trial: ...
+
+    def begin(self, worker: str, trial: str, versions: Mapping[str, str]) -> dict[str, Any]: ...
+
+    def hear(self, worker: str, trial: str, message: Mapping[str, Any]) -> Answer: ...
+
+    def end(self, worker: str, trial: str, outcome: Outcome) -> None: ...
+
+
+class Trains(Protocol):
+    """A `TrialProcess`, or an `InProcess`."""
+
+    def train(self, order: Order, tell: Tell) -> Outcome: ...
+
+
+class RecipeTuner(base_tuner.BaseTuner):
+    """Runs trials. What it mends of KerasTuner 1.4.8's tuners:
+
+    - each trial wiped the dtype policy, and the networks of the last one stayed in memory;
     - a next round of Hyperband went on with the weights but with a new optimizer; here with the
       whole state, so that it equals a training that never stopped;
-    - each trial wiped the dtype policy, and the networks of the last one stayed in memory;
-    - a failed trial printed a traceback, twice; here its reason is recorded and the search goes on.
+    - a worker with nothing to do asked again without a pause;
+    - a failed trial printed a traceback, twice; here its reason is recorded and the search goes on;
+    - it kept files of its own, which a kill left contradicting the oracle's; here it keeps none.
 
     Args:
-        oracle: From `tuning.oracles`.
-        hypermodel: The models.
-        folder: Where the search is kept. What is there already is taken up.
-        say: Takes each line of progress.
-        bar: Show Keras' progress bar rather than a line for each epoch.
+        oracle: From `tuning.oracles`; a worker's is KerasTuner's client of it.
+        desk: Where trials come from and what happens is told.
+        trainer: What trains them.
+        folder: Where the search is kept, with a folder for each trial.
+        worker: The worker's name.
+        backend: The backend that trains.
     """
 
     def __init__(
         self,
         oracle: keras_tuner.Oracle,
-        hypermodel: RecipeHyperModel,
+        desk: Desk,
+        trainer: Trains,
         folder: Path,
-        say: Callable[[str], None],
-        bar: bool = False,
+        worker: str,
+        backend: str,
     ) -> None:
-        super().__init__(
-            oracle=oracle,
-            hypermodel=hypermodel,
-            directory=str(folder.parent),
-            project_name=folder.name,
-        )
-        self.say = say
-        self.bar = bar
-        if Path(oracle._get_oracle_fname()).is_file():
-            oracle.reload()
-        else:
-            oracle.save()
+        super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        self.tuner_id = worker
+        self.desk = desk
+        self.trainer = trainer
+        self.folder = folder
+        self.versions = _versions(backend)
 
-    def _populate_initial_space(self) -> None:
-        """Asks the space for its hyperparameters without building networks to find them."""
-        space = self.oracle.get_space()
-        self.hypermodel.declare_hyperparameters(space)
-        self.oracle.update_space(space)
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Trains one trial after the other until there is none left."""
+        pause = _FIRST_PAUSE
+        while True:
+            trial = self.desk.next_trial(self.tuner_id)
+            if trial.status == Status.STOPPED:
+                break
+            if trial.status == Status.IDLE:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause = _FIRST_PAUSE
+            self.run_trial(trial)
 
-    def save(self) -> None:
-        """The oracle's one file is the whole state; a tuner has none of its own."""
-        self.oracle.save()
+    def run_trial(self, trial: trials.Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Trains a trial and tells what came of it.
 
-    def reload(self) -> None:
-        self.oracle.reload()
-
-    def run_trial(self, trial: trials.Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
-        hp = trial.hyperparameters
-        folder = Path(self.get_trial_dir(trial.trial_id))
-        parent = hp.values.get("tuner/trial_id")
-        policy = keras.config.dtype_policy()
-        keras.backend.clear_session()
-        gc.collect()
-        keras.config.set_dtype_policy(policy)
-        model = self.hypermodel.build(hp)
-        files.write_text(folder / "recipe.json", self.hypermodel.recipe(hp).to_json())
-        logs = self.hypermodel.fit(
-            hp,
-            model,
-            folder=folder,
-            start=Path(self.get_trial_dir(parent)) / CHECKPOINT if parent else None,
-            epochs=trial_epochs(trial, self.hypermodel.base),
-            callbacks=[] if self.bar else [EpochLine(self.say, self.oracle.objective.name)],
-            verbose=1 if self.bar else 0,
-        )
-        name = self.oracle.objective.name
-        if name not in logs:
-            raise ZooError(f"the training logs no {name}; it logs {', '.join(logs)}")
-        return {name: logs[name]}
-
-    def _try_run_and_update_trial(self, trial: trials.Trial, *args: Any, **kwargs: Any) -> None:
+        Raises:
+            ZooError: for what is not the trial's fault; it stays unfinished and is run again.
+        """
+        name = trial.trial_id
+        begun = self.desk.begin(self.tuner_id, name, self.versions)
+        if not begun:
+            return
+        if "reason" in begun:
+            self.desk.end(self.tuner_id, name, Outcome("failed", reason=begun["reason"]))
+            return
+        folder = trial_folder(self.folder, name)
         try:
-            self._run_and_update_trial(trial, *args, **kwargs)
-            trial.status = trials.TrialStatus.COMPLETED
+            order = _order(name, begun, self.folder)
+            outcome = self.trainer.train(
+                order, lambda message: self.desk.hear(self.tuner_id, name, message)
+            )
+            if outcome.traceback:
+                files.write_text(folder / "error.txt", outcome.traceback)
         except BrokenPipeError:
             raise
-        except OSError as error:
-            # A full disk is not the trial's fault. It stays unfinished and is run again.
+        except (OSError, ZooError) as error:
+            # Such as a full disk.
             raise ZooError(
-                f"the search stopped in trial {trial.trial_id}: {error}; "
-                "the same command goes on with it"
+                f"the search stopped in trial {name}: {error}; the same command goes on with it"
             ) from error
-        except Exception as error:  # noqa: BLE001  What values cause is a result of the search.
-            _log.info("trial %s failed", trial.trial_id, exc_info=True)
-            folder = Path(self.get_trial_dir(trial.trial_id))
-            files.write_text(folder / "error.txt", traceback.format_exc())
-            trial.status = trials.TrialStatus.FAILED
-            trial.message = _first_line(error)
+        self.desk.end(self.tuner_id, name, outcome)
+        if outcome.status != "paused":
+            tidy(folder, keep=outcome.status == "completed" and begun["may_go_on"])
 
-    def on_trial_begin(self, trial: trials.Trial) -> None:
-        number = list(self.oracle.trials).index(trial.trial_id) + 1
-        self.say(f"\ntrial {number} ({trial.trial_id}): {values_text(trial)}")
-        parent = trial.hyperparameters.values.get("tuner/trial_id")
-        if parent:
-            begun = trial.hyperparameters.values["tuner/initial_epoch"]
-            self.say(f"  goes on with trial {parent} after its epoch {begun}")
+    def _populate_initial_space(self) -> None:
+        """Leaves the space as it is: the oracle was made with it, and no network is built."""
 
-    def on_trial_end(self, trial: trials.Trial) -> None:
-        super().on_trial_end(trial)
-        ended = self.oracle.get_trial(trial.trial_id)
-        if ended.status == trials.TrialStatus.FAILED:
-            self.say(f"  failed: {ended.message}")
-        best = self.oracle.get_best_trials()
-        if best:
-            name = self.oracle.objective.name
-            self.say(f"  best so far: {name} {best[0].score:.4f} (trial {best[0].trial_id})")
-        if "tuner/epochs" not in trial.hyperparameters.values:
-            # Nothing goes on from here, and a search of many trials would fill a disk.
-            (Path(self.get_trial_dir(trial.trial_id)) / CHECKPOINT).unlink(missing_ok=True)
+    def save(self) -> None:
+        """Writes nothing: the database has all."""
 
-    def on_search_end(self) -> None:
-        for checkpoint in Path(self.project_dir).glob(f"trial_*/{CHECKPOINT}"):
-            checkpoint.unlink(missing_ok=True)
+    def reload(self) -> None:
+        """Reads nothing: what makes the oracle takes up what is stored."""
 
 
-class EpochLine(keras.callbacks.Callback):
-    """One line an epoch: its number, the training loss and the objective."""
-
-    def __init__(self, say: Callable[[str], None], objective: str) -> None:
-        super().__init__()
-        self.say = say
-        self.objective = objective
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        shown = {key: (logs or {}).get(key) for key in ("loss", self.objective)}
-        text = "  ".join(f"{key} {float(v):.4f}" for key, v in shown.items() if v is not None)
-        self.say(f"  epoch {epoch + 1}/{self.params['epochs']}  {text}")
+def trial_folder(search: Path, trial: str) -> Path:
+    """Returns the folder of a trial: recipe.json, checkpoint.npz, history.csv, error.txt."""
+    return search / f"trial_{trial}"
 
 
-def trial_epochs(trial: trials.Trial, base: Recipe) -> int:
-    """Returns the epochs that a trial has behind it when it ends."""
-    return int(trial.hyperparameters.values.get("tuner/epochs", base.epochs))
+def tidy(folder: Path, keep: bool = False) -> None:
+    """Removes what a trial that has ended no longer needs: many trials would fill a disk.
+
+    Args:
+        folder: The trial's.
+        keep: Leave its checkpoints: another trial may go on from them.
+    """
+    for path in folder.glob(f"**/.{CHECKPOINT}.*"):
+        # What a kill left of a checkpoint that was being written.
+        path.unlink(missing_ok=True)
+    if not keep:
+        for path in folder.glob(f"**/{CHECKPOINT}"):
+            path.unlink(missing_ok=True)
 
 
-def own_values(trial: trials.Trial) -> dict[str, Any]:
-    """Returns a trial's values without those that an oracle tells the tuner."""
-    values = trial.hyperparameters.values
-    return {key: value for key, value in values.items() if not key.startswith("tuner/")}
+def _order(trial: str, begun: Mapping[str, Any], search: Path) -> Order:
+    """Makes the folder of a trial and the order to train it there.
+
+    On a worker's own disk there may be trials of an earlier search with the same names: what was
+    not trained by the very recipe is not gone on with.
+    """
+    folder, text = trial_folder(search, trial), json.dumps(begun["recipe"], indent=2)
+    recipe = json.loads(text)
+    if folder.is_dir() and _recipe_in(folder) != recipe:
+        shutil.rmtree(folder)
+    files.write_text(folder / "recipe.json", text)
+    start = trial_folder(search, begun["continues"]) if begun["continues"] else None
+    if start is not None and _recipe_in(start) != recipe:
+        start = None
+    return Order(trial, recipe, str(folder), begun["epochs"], str(start) if start else None)
 
 
-def values_text(trial: trials.Trial) -> str:
-    from tuning.results import format_values
+def _recipe_in(folder: Path) -> Any:
+    """Returns the recipe that a trial's folder was begun with, None where that cannot be read."""
+    try:
+        return json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
-    return format_values(own_values(trial))
 
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
+def _versions(backend: str) -> dict[str, str]:
+    packages = {"tensorflow": ["tensorflow"], "jax": ["jax", "jaxlib"]}.get(backend, [])
+    return {name: importlib.metadata.version(name) for name in ("keras", *packages, "numpy")}

@@ -226,6 +226,15 @@ def test_digits_are_binarised_afresh_in_each_step() -> None:
     np.testing.assert_array_equal(seen_by(model, images=ends), ends)
 
 
+@pytest.mark.parametrize("options", [{}, {"binarise": True}, {"samples": 3}])
+def test_evaluation_is_always_the_same_and_training_is_not(options: dict[str, Any]) -> None:
+    model = vae(**options)
+    first, trained = losses(model), losses(model, training=True)
+    model.step.assign(70)
+    assert losses(model) == first
+    assert losses(model, training=True)["loss"] != trained["loss"]
+
+
 def test_the_weighted_bound_is_tighter_and_of_one_latent_the_same() -> None:
     images = np.repeat(IMAGES, 60, axis=0)
     model, tight = vae(), vae(samples=20)

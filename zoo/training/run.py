@@ -103,7 +103,7 @@ def fit_run(
     chief = distribution.is_chief()
     with (
         locked(run.folder) if chief else contextlib.nullcontext(),
-        _explained(run),
+        explained(run),
         distribution.data_parallel(recipe.batch_size, devices) as run.devices,
     ):
         train, validation = arrays or training_arrays(recipe)
@@ -129,6 +129,7 @@ def fit_model(
     epochs: int,
     callbacks: Any,
     verbose: int | str,
+    first: Any = (),
 ) -> None:
     """Trains a built model from where a run's history ends up to an epoch, and keeps each epoch.
 
@@ -140,6 +141,8 @@ def fit_model(
         epochs: The last epoch; early stopping may come before.
         callbacks: Further Keras callbacks.
         verbose: As for `keras.Model.fit`.
+        first: Keras callbacks that come before an epoch is kept: what they put into its logs is
+            kept with it.
     """
     recipe, done, count = run.recipe, len(run.history), epoch_length(train)
     if done >= epochs or is_over(run.history, recipe.early_stopping):
@@ -160,7 +163,7 @@ def fit_model(
             steps_per_epoch=steps_per_epoch(recipe, count),
             shuffle=False,
             verbose=verbose,
-            callbacks=[Keeper(run, _circumstances(recipe)), *callbacks],
+            callbacks=[*first, Keeper(run, _circumstances(recipe)), *callbacks],
         )
 
 
@@ -184,7 +187,7 @@ def _take_up(run: Run, model: MultiPlayerModel, name: str = CHECKPOINT) -> Histo
 
 
 @contextlib.contextmanager
-def _explained(run: Run) -> Iterator[None]:
+def explained(run: Run) -> Iterator[None]:
     """Turns the errors of a device and of other processes into one line."""
     try:
         yield

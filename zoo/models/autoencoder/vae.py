@@ -16,6 +16,7 @@ from zoo.losses.likelihoods import gaussian_kl, gaussian_nll
 from zoo.metrics.bounds import importance_weighted_bound
 from zoo.models.autoencoder.game import CodingGame
 from zoo.training.engine import Batch, Losses
+from zoo.training.noise import CounterSeed
 
 OPTIMAL = "optimal"
 # A perfect reconstruction has no deviation; a thousandth of the range stands for it.
@@ -30,7 +31,8 @@ class VAE(CodingGame):
 
     Both are sums, over pixels and over latents, so that beta = 1 is the bound whatever the size of
     an image; a mean over batches is all that is averaged. Logged are the two terms,
-    `reconstruction_loss` and `kl`, as they are without beta.
+    `reconstruction_loss` and `kl`, as they are without beta. In evaluation the noise is always the
+    same, so that epochs can be compared.
 
     Args:
         encoder: Pixels from 0 to 255 to `moments`: means and log-variances of q.
@@ -102,22 +104,21 @@ class VAE(CodingGame):
     ) -> tuple[Losses, Losses]:
         images = batch["image"]
         if self.binarise:
-            drawn = keras.random.uniform(
-                ops.shape(images), dtype=floatx(), seed=self.rng("binarise")
-            )
+            seed = self._seed_of("binarise", training)
+            drawn = keras.random.uniform(ops.shape(images), dtype=floatx(), seed=seed)
             images = 255.0 * ops.cast(drawn < images / 255.0, floatx())
         moments = ops.cast(self.encoder(images, training=training), floatx())
         mean, log_variance = split_moments(moments)
         kl = ops.mean(gaussian_kl(mean, log_variance))
         weight = self._weight(training)
         if self.samples == 1:
-            nll = self._nll(images, self._latents(mean, log_variance), training)
+            nll = self._nll(images, self._latents(mean, log_variance, training), training)
             reconstruction = ops.mean(nll)
             loss = reconstruction + weight * kl
         else:
             k = self.samples
             mean, log_variance = _repeated(mean, k), _repeated(log_variance, k)
-            latents = self._latents(mean, log_variance)
+            latents = self._latents(mean, log_variance, training)
             nll = self._nll(_repeated(images, k), latents, training)
             # log q(z|x) - log p(z)
             gap = gaussian_nll(latents, 0.0, 1.0) - gaussian_nll(
@@ -134,10 +135,15 @@ class VAE(CodingGame):
             return self.beta
         return self.beta * ops.minimum(1.0, self.progress / self.kl_warmup)
 
-    def _latents(self, mean: Any, log_variance: Any) -> Any:
+    def _latents(self, mean: Any, log_variance: Any, training: bool) -> Any:
         """Draws from q: mean + deviation · N(0, I) (Kingma and Welling 2014, section 2.4)."""
-        drawn = keras.random.normal(ops.shape(mean), dtype=floatx(), seed=self.rng("latents"))
+        seed = self._seed_of("latents", training)
+        drawn = keras.random.normal(ops.shape(mean), dtype=floatx(), seed=seed)
         return mean + ops.exp(log_variance / 2) * drawn
+
+    def _seed_of(self, purpose: str, training: bool) -> CounterSeed:
+        """A seed of this step, or in evaluation always the same."""
+        return self.rng(purpose) if training else CounterSeed(self.seed, f"evaluation {purpose}", 0)
 
     def _nll(self, images: Any, latents: Any, training: bool) -> Any:
         """Returns -log p(x|z) of each image, (batch,)."""
