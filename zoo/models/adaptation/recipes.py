@@ -1,4 +1,4 @@
-"""How the adapted classifiers were trained: on labels of the source, without any of the target."""
+"""How the adapted classifiers are trained: on labels of the source, without any of the target."""
 
 from typing import Any
 
