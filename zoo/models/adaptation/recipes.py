@@ -1,16 +1,10 @@
 """How the adapted classifiers are trained: on labels of the source, without any of the target."""
 
-from typing import Any
-
 from zoo.recipe import DataSpec, Recipe
+from zoo.recipe_parts import moved
 
 # Of digits, for both domains: a little turned, scaled and moved.
-_BLACK = {"fill_mode": "constant"}
-_MOVED: list[dict[str, Any]] = [
-    {"name": "RandomRotation", "factor": 10 / 360, **_BLACK},
-    {"name": "RandomZoom", "height_factor": 0.1, "width_factor": 0.1, **_BLACK},
-    {"name": "RandomTranslation", "height_factor": 0.07, "width_factor": 0.07, **_BLACK},
-]
+_MOVED = moved(degrees=10, zoom=0.1, shift=0.07)
 _COSINE = {"name": "cosine", "warmup": 0.05}
 _EMA = {"network": 0.999}
 
