@@ -1,9 +1,8 @@
 """Hinton's digits: errors of 10,000, of a teacher, of students, and of one that never saw a 3.
 
-After Hinton et al. 2015, section 3, whose errors are 67 of the teacher, 146 of the plain student,
-74 of the distilled one, and 206 of the student without threes, or 109 once the bias of the 3 is
-raised. The teacher is `mlp.mnist-teacher`, trained if it is not stored; of students there are three
-seeds. The bias is raised in two ways, each a line:
+After Hinton et al. 2015, section 3, whose errors are 67 of the teacher, 146 of the plain student
+and 74 of the distilled one. The teacher is `mlp.mnist-teacher`, trained if it is not stored; of
+students there are three seeds. The bias of the 3 is raised in two ways, each a line:
 
 - until the student says 3 as often as there are threes: the mean of its probabilities over the
   training images, threes among them, is their share of these. No label of an image is looked at;

@@ -20,8 +20,8 @@ _NEAR = 1e-6
 def rkd_distance(teacher: Any, student: Any) -> Any:
     """Mean over i, j of huber(d_ij / mu of the teacher - d_ij / mu of the student).
 
-    Park et al. 2019, eq. 4 to 6: d_ij is the distance of two embeddings, mu the mean over pairs of
-    different examples.
+    Park et al. 2019, section 3.2.1: d_ij is the distance of two embeddings, mu the mean over pairs
+    of different examples.
 
     Args:
         teacher: Embeddings (batch, d), or maps.
@@ -37,7 +37,7 @@ def rkd_distance(teacher: Any, student: Any) -> Any:
 def rkd_angle(teacher: Any, student: Any) -> Any:
     """Mean over i, j, k of huber(cos of the angle at j of the teacher - of the student).
 
-    Park et al. 2019, eq. 7 and 8: the angle is that between x_i - x_j and x_k - x_j; where two of
+    Park et al. 2019, section 3.2.2: the angle is that between x_i - x_j and x_k - x_j; where two of
     the three are the same, its cosine counts as it comes, 0 or 1, on both sides.
 
     Args:
