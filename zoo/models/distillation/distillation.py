@@ -11,7 +11,7 @@ from keras.config import floatx
 
 from zoo.errors import did_you_mean, nearest
 from zoo.losses.distillation import COMBINATIONS, above_zero, logit_mse, mixed, soft_kl
-from zoo.models.distillation.teachers import Parents, Teachers
+from zoo.models.distillation.teachers import Teachers
 from zoo.models.distillation.terms import (
     build_projectors,
     layers_of,
@@ -23,7 +23,7 @@ from zoo.models.distillation.terms import (
 )
 from zoo.networks import features_of, split_outputs, with_layers
 from zoo.training.classification import Classification, agreement, shares
-from zoo.training.engine import Batch, Losses
+from zoo.training.engine import Batch, Losses, Parents
 from zoo.training.teachers import TEACHER_LOGITS, kept_answers
 
 RESPONSES = ("kl", "mse")

@@ -11,9 +11,8 @@ from keras.config import floatx
 
 from zoo.layers.test_time import without_views
 from zoo.networks import features_of, main_output, split_outputs, with_layers
+from zoo.training.engine import Parents
 from zoo.training.teachers import teacher_roles
-
-Parents = Mapping[str, Mapping[str, keras.Model]]
 
 
 class Teachers:
