@@ -17,7 +17,6 @@ the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import shutil
 import statistics
@@ -30,13 +29,13 @@ import keras
 import numpy as np
 
 from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.points import key_of, read_points, write_points
+from benchmarks.trainings import begun_or_new, digest_of
 from zoo import data, files, paths, registry, store
 from zoo.adaptation import InvalidDomainError, squared_mmd
 from zoo.metrics.classification import accuracy
 from zoo.metrics.domains import coral_distance, proxy_a_distance
 from zoo.recipe import Recipe
-from zoo.runs import Run, new_run, resolved, unfinished_runs
 from zoo.runtime import compile_network
 from zoo.training.broken import BrokenTrainingError
 from zoo.training.publish import make_card
@@ -130,20 +129,19 @@ def measured(
     quick: bool = False,
 ) -> list[Point]:
     """Returns all points: those in the table as they are, the others measured and added."""
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     found = []
     for shift in shifts:
         for method in methods:
             for seed in seeds:
                 recipe = recipe_of(shift, method, seed, quick)
-                digest = hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
-                point = Point(shift, method, digest, seed)
-                if _key(point) not in done:
+                point = Point(shift, method, digest_of(recipe), seed)
+                if key_of(point) not in done:
                     point = train_and_measure(point, recipe, table.with_suffix(""), quick)
-                    done[_key(point)] = point
+                    done[key_of(point)] = point
                     write_points(table, done.values())
                     print(_said(point), file=sys.stderr)
-                found.append(done[_key(point)])
+                found.append(done[key_of(point)])
     return found
 
 
@@ -166,10 +164,6 @@ def recipe_of(shift: str, method: str, seed: int, quick: bool = False) -> Recipe
     return recipe.override({"parents": {"source": {"model": source}}})
 
 
-def _key(point: Point) -> tuple[str, str, str, int]:
-    return point.shift, point.method, point.digest, point.seed
-
-
 def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = False) -> Point:
     """Trains one network and measures it; that of the lower bound is stored, for ADDA.
 
@@ -183,7 +177,7 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = 
     if point.method == "adda":
         _require_parent(point, folder, quick)
     try:
-        run = _trained(recipe, folder)
+        run = fit_run(begun_or_new(recipe, folder / recipe.name), verbose=0)
     except BrokenTrainingError as error:
         shutil.rmtree(folder / recipe.name)
         return dataclasses.replace(point, broken=error.step)
@@ -199,14 +193,6 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = 
     seconds = sum(epoch["seconds"] for epoch in run.history)
     shutil.rmtree(folder / recipe.name)
     return dataclasses.replace(point, **found, seconds=round(seconds, 1))
-
-
-def _trained(recipe: Recipe, folder: Path) -> Run:
-    """Trains a recipe to its end, from where an earlier process left it."""
-    own = folder / recipe.name
-    wanted = resolved(recipe)
-    begun = [run for run in unfinished_runs(recipe.name, own) if run.recipe == wanted]
-    return fit_run(begun[0] if begun else new_run(recipe, own), verbose=0)
 
 
 def _require_parent(point: Point, folder: Path, quick: bool) -> None:

@@ -15,7 +15,6 @@ Each line is kept as it is done; the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 import statistics
 import sys
@@ -28,7 +27,8 @@ import numpy as np
 import zoo
 from benchmarks.distillation import SEEDS, trained
 from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.points import key_of, read_points, write_points
+from benchmarks.trainings import digest_of
 from zoo import data, paths, registry, store
 from zoo.evaluation.common import in_chunks
 from zoo.recipe import Recipe
@@ -97,26 +97,22 @@ def measured(table: Path, seeds: Sequence[int], quick: bool = False) -> list[Err
     _, networks = store.load(teacher)
     test = data.load("mnist", "test")
     found = [_counted(Errors("teacher", "", 0), _logits(networks["network"], test), test["label"])]
-    done = {_key(one): one for one in read_points(table, Errors)}
+    done = {key_of(one): one for one in read_points(table, Errors)}
     for seed in seeds:
         chosen = recipes(seed, quick)
         for what in list(chosen)[1:]:
-            digest = hashlib.sha256(chosen[what].to_json().encode()).hexdigest()[:12]
+            digest = digest_of(chosen[what])
             line = Errors(what, digest, seed)
-            if _key(line) not in done:
+            if key_of(line) not in done:
                 run = trained(chosen[what], table.with_suffix(""))
                 assert run.model is not None
                 network = run.model.published_networks()["network"]
                 lines = lines_of(line, network, test)
-                done |= {_key(one): one for one in lines}
+                done |= {key_of(one): one for one in lines}
                 shutil.rmtree(run.folder.parent)
                 write_points(table, done.values())
             found += [one for one in done.values() if (one.digest, one.seed) == (digest, seed)]
     return found
-
-
-def _key(line: Errors) -> tuple[str, str, int]:
-    return line.what, line.digest, line.seed
 
 
 def lines_of(line: Errors, network: keras.Model, test: Mapping[str, np.ndarray]) -> list[Errors]:

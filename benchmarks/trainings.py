@@ -1,0 +1,21 @@
+"""Trainings of a benchmark: told apart by their recipes, taken up where they were broken off."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from zoo.recipe import Recipe
+from zoo.runs import Run, new_run, resolved, unfinished_runs
+
+
+def digest_of(recipe: Recipe) -> str:
+    """Returns twelve hexadecimal digits that are a recipe's own."""
+    return hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
+
+
+def begun_or_new(recipe: Recipe, folder: Path) -> Run:
+    """Returns the run of this very recipe that an earlier process left in a folder, or another."""
+    wanted = resolved(recipe)
+    begun = (run for run in unfinished_runs(recipe.name, folder) if run.recipe == wanted)
+    return next(begun, None) or new_run(recipe, folder)
