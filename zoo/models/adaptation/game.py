@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from keras.config import floatx
 
 from zoo.errors import RecipeError
 from zoo.losses.classification import cross_entropy
+from zoo.losses.features import flattened
 from zoo.models.adaptation.networks import begun, let_only_learn, statistics_of
 from zoo.networks import features_of, main_output
 from zoo.training.engine import Batch, Losses, MultiPlayerModel, Parents
@@ -215,7 +215,7 @@ class SourceOnly(AdaptationGame):
 
 def as_rows(x: Any) -> Any:
     """Returns maps or vectors as float32 rows (n, d)."""
-    return ops.cast(ops.reshape(x, (-1, math.prod(x.shape[1:]))), floatx())
+    return ops.cast(flattened(x), floatx())
 
 
 def require_at_least_0(**options: float) -> None:
