@@ -22,30 +22,21 @@ RECIPES = (
         batch_size=64,
         epochs=20,
     ),
-    Recipe(
-        name="small_cnn.mnist_to_usps-cdan",
-        architecture="small_cnn",
-        data=DataSpec("mnist_to_usps"),
-        method={"name": "cdan"},
-        augmentation=_MOVED,
-        optimizer={"name": "Adam", "learning_rate": 1e-3},
-        schedule=_COSINE,
-        ema=_EMA,
-        precision="onednn_bfloat16",
-        batch_size=64,
-        epochs=6,
-    ),
-    Recipe(
-        name="small_cnn.usps_to_mnist-cdan",
-        architecture="small_cnn",
-        data=DataSpec("usps_to_mnist"),
-        method={"name": "cdan"},
-        augmentation=_MOVED,
-        optimizer={"name": "Adam", "learning_rate": 1e-3},
-        schedule=_COSINE,
-        ema=_EMA,
-        precision="onednn_bfloat16",
-        batch_size=64,
-        epochs=6,
+    # small_cnn.mnist_to_usps-cdan and small_cnn.usps_to_mnist-cdan.
+    *(
+        Recipe(
+            name=f"small_cnn.{shift}-cdan",
+            architecture="small_cnn",
+            data=DataSpec(shift),
+            method={"name": "cdan"},
+            augmentation=_MOVED,
+            optimizer={"name": "Adam", "learning_rate": 1e-3},
+            schedule=_COSINE,
+            ema=_EMA,
+            precision="onednn_bfloat16",
+            batch_size=64,
+            epochs=6,
+        )
+        for shift in ("mnist_to_usps", "usps_to_mnist")
     ),
 )

@@ -32,27 +32,20 @@ RECIPES = (
         batch_size=128,
         epochs=20,
     ),
-    Recipe(
-        name="kl_autoencoder.mnist",
-        architecture="kl_autoencoder",
-        data=DataSpec("mnist"),
-        method={"name": "vae", **NEARLY_EXACT},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=12,
-    ),
-    Recipe(
-        name="kl_autoencoder.fashion_mnist",
-        architecture="kl_autoencoder",
-        data=DataSpec("fashion_mnist"),
-        method={"name": "vae", **NEARLY_EXACT},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=12,
+    # kl_autoencoder.mnist and kl_autoencoder.fashion_mnist.
+    *(
+        Recipe(
+            name=f"kl_autoencoder.{images}",
+            architecture="kl_autoencoder",
+            data=DataSpec(images),
+            method={"name": "vae", **NEARLY_EXACT},
+            optimizer=_ADAM,
+            schedule=_COSINE,
+            ema=_EMA,
+            batch_size=128,
+            epochs=12,
+        )
+        for images in ("mnist", "fashion_mnist")
     ),
     Recipe(
         name="dense_vae.mnist",

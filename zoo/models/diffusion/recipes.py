@@ -22,30 +22,21 @@ RECIPES = (
         epochs=11,
         precision="onednn_bfloat16",
     ),
-    Recipe(
-        name="ldm.mnist",
-        architecture="ldm",
-        data=DataSpec("mnist"),
-        parents={"autoencoder": {"model": "kl_autoencoder.mnist"}},
-        network=_UNET,
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=64,
-        epochs=16,
-        precision="onednn_bfloat16",
-    ),
-    Recipe(
-        name="ldm.fashion_mnist",
-        architecture="ldm",
-        data=DataSpec("fashion_mnist"),
-        parents={"autoencoder": {"model": "kl_autoencoder.fashion_mnist"}},
-        network=_UNET,
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=64,
-        epochs=16,
-        precision="onednn_bfloat16",
+    # ldm.mnist and ldm.fashion_mnist.
+    *(
+        Recipe(
+            name=f"ldm.{images}",
+            architecture="ldm",
+            data=DataSpec(images),
+            parents={"autoencoder": {"model": f"kl_autoencoder.{images}"}},
+            network=_UNET,
+            optimizer=_ADAM,
+            schedule=_COSINE,
+            ema=_EMA,
+            batch_size=64,
+            epochs=16,
+            precision="onednn_bfloat16",
+        )
+        for images in ("mnist", "fashion_mnist")
     ),
 )
