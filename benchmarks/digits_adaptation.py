@@ -19,7 +19,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, over_seeds
 from benchmarks.points import key_of, read_points, write_points
 from benchmarks.trainings import begun_or_new, digest_of
 from zoo import data, files, paths, registry, store
@@ -244,10 +243,7 @@ def summary(points: Iterable[Point]) -> list[Row]:
             factor = 100 if unit else 1
             values = [factor * getattr(point, measure) for point in whole]
             if values:
-                spread = statistics.stdev(values) if len(values) > 1 else 0.0
-                found.append(
-                    Row(f"{shift}: {measure}", method, statistics.fmean(values), unit, spread)
-                )
+                found.append(over_seeds(f"{shift}: {measure}", method, values, unit))
         if len(whole) < len(members):
             broken = len(members) - len(whole)
             found.append(Row(f"{shift}: broken of {len(members)}", method, broken, "", 0.0))

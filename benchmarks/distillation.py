@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.measure import Row
+from benchmarks.measure import Row, deviation
 from benchmarks.points import key_of, read_points, write_points
 from benchmarks.significance import against
 from benchmarks.trainings import begun_or_new, digest_of
@@ -324,8 +324,7 @@ def _groups(
         group = values.setdefault((point.setting, point.per_class, point.method), [])
         group.append(100 * point.accuracy)
     return {
-        key: (statistics.fmean(v), statistics.stdev(v) if len(v) > 1 else 0.0, v)
-        for key, v in values.items()
+        key: (statistics.fmean(found), deviation(found), found) for key, found in values.items()
     }
 
 

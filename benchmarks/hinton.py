@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ import numpy as np
 
 import zoo
 from benchmarks.distillation import SEEDS, trained
-from benchmarks.measure import Row
+from benchmarks.measure import Row, over_seeds
 from benchmarks.points import key_of, read_points, write_points
 from benchmarks.trainings import digest_of
 from zoo import data, paths, registry, store
@@ -190,8 +189,5 @@ def summary(lines: Iterable[Errors]) -> list[Row]:
             ("errors", [one.errors for one in members]),
             ("of a 3", [one.of_three for one in members]),
         ):
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            found.append(
-                Row("MNIST, Hinton's digits", what, statistics.fmean(values), unit, spread)
-            )
+            found.append(over_seeds("MNIST, Hinton's digits", what, values, unit))
     return found

@@ -30,7 +30,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, over_seeds
 from benchmarks.points import key_of, read_points, write_points
 from zoo import adaptation, data, paths
 
@@ -247,8 +247,6 @@ def _of_method(points: list[Point]) -> list[Row]:
     found = []
     for task in dict.fromkeys(point.task for point in points):
         values = [point.accuracy for point in points if point.task == task]
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        what = f"{protocol}: {task[0]}→{task[1]}"
-        found.append(Row(what, method, statistics.mean(values), "%", spread))
-    average = statistics.mean(row.value for row in found)
+        found.append(over_seeds(f"{protocol}: {task[0]}→{task[1]}", method, values, "%"))
+    average = statistics.fmean(row.value for row in found)
     return [*found, Row(f"{protocol}: average", method, average, "%", 0.0)]

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.measure import Row
+from benchmarks.measure import Row, deviation, over_seeds
 from benchmarks.points import key_of, read_points, write_points
 from zoo import data, files, paths, store
 from zoo.recipe import DataSpec, Recipe
@@ -227,9 +227,8 @@ def summary(points: Sequence[Point]) -> list[Row]:
         group.append(100 * point.accuracy)
     found = []
     for (pair, per_class, policy), values in groups.items():
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
         what = f"{pair}, {per_class or 'all'} a class"
-        found.append(Row(what, policy, statistics.fmean(values), "% of test", spread))
+        found.append(over_seeds(what, policy, values, "% of test"))
     return found
 
 
@@ -253,7 +252,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
             panel.errorbar(
                 list(groups),
                 [statistics.fmean(group) for group in groups.values()],
-                [statistics.stdev(group) if len(group) > 1 else 0.0 for group in groups.values()],
+                [deviation(group) for group in groups.values()],
                 marker="o",
                 markersize=4,
                 capsize=3,
