@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks.measure import Row, over_seeds
 from benchmarks.points import key_of, read_points, write_points
-from benchmarks.trainings import begun_or_new, digest_of
+from benchmarks.trainings import digest_of, trained
 from zoo import data, files, paths, registry, store
 from zoo.adaptation import InvalidDomainError, squared_mmd
 from zoo.metrics.classification import accuracy
@@ -38,7 +38,6 @@ from zoo.recipe import Recipe
 from zoo.runtime import compile_network
 from zoo.training.broken import BrokenTrainingError
 from zoo.training.publish import make_card
-from zoo.training.run import fit_run
 
 # The table has a column for each method.
 SIDE_BY_SIDE = True
@@ -172,11 +171,10 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = 
         folder: Where runs are kept until they are done, and features for good.
         quick: As for `recipe_of`.
     """
-    keras.backend.clear_session()
     if point.method == "adda":
         _require_parent(point, folder, quick)
     try:
-        run = fit_run(begun_or_new(recipe, folder / recipe.name), verbose=0)
+        run = trained(recipe, folder)
     except BrokenTrainingError as error:
         shutil.rmtree(folder / recipe.name)
         return dataclasses.replace(point, broken=error.step)
@@ -199,7 +197,6 @@ def _require_parent(point: Point, folder: Path, quick: bool) -> None:
     recipe = recipe_of(point.shift, SOURCE_ONLY, point.seed, quick)
     if recipe.name not in store.names():
         train_and_measure(Point(point.shift, SOURCE_ONLY, "", point.seed), recipe, folder, quick)
-        keras.backend.clear_session()
 
 
 def compared(network: keras.Model, shift: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -27,7 +27,7 @@ import zoo
 from benchmarks.measure import Row, deviation
 from benchmarks.points import key_of, read_points, write_points
 from benchmarks.significance import against
-from benchmarks.trainings import begun_or_new, digest_of
+from benchmarks.trainings import digest_of, trained
 from zoo import data, files, paths, registry, store
 from zoo.cards import Metric
 from zoo.metrics import classification
@@ -37,7 +37,6 @@ from zoo.report import markdown_table
 from zoo.runs import Run
 from zoo.runtime import compile_network
 from zoo.training.publish import make_card
-from zoo.training.run import fit_run
 
 SEEDS = (1, 2, 3)
 PLAIN, BORN_AGAIN = "plain", ("born again", "born again twice")
@@ -274,12 +273,6 @@ def _said(point: Point) -> str:
         f"{point.setting}, {labels}, {point.method}, seed {point.seed}: "
         f"{100 * point.accuracy:.2f}% ({point.seconds:.0f} s)"
     )
-
-
-def trained(recipe: Recipe, folder: Path) -> Run:
-    """Trains a recipe in a folder of its own below this one, or goes on with what was begun."""
-    keras.backend.clear_session()
-    return fit_run(begun_or_new(recipe, folder / recipe.name), verbose=0)
 
 
 def tested(run: Run, stored: bool = False) -> tuple[int, float]:

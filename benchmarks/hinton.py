@@ -24,10 +24,10 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.distillation import SEEDS, trained
+from benchmarks.distillation import SEEDS
 from benchmarks.measure import Row, over_seeds
 from benchmarks.points import key_of, read_points, write_points
-from benchmarks.trainings import digest_of
+from benchmarks.trainings import digest_of, trained
 from zoo import data, paths, registry, store
 from zoo.evaluation.common import in_chunks
 from zoo.recipe import Recipe
