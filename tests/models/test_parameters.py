@@ -81,8 +81,8 @@ FOR_SMALL_IMAGES = {
 
 
 # One of each family: the others are its numbers of layers and filters.
-FAST = ("alexnet", "vgg16", "vgg16_bn", "resnet18", "resnet50", "densenet121", "googlenet")
-FAST += ("resnet20", "wrn16_4", "densenet_bc40_12")
+FAST = {"alexnet", "vgg16", "vgg16_bn", "resnet18", "resnet50", "densenet121", "googlenet"}
+FAST |= {"resnet20", "wrn16_4", "densenet_bc40_12"}
 
 
 @pytest.mark.parametrize("name", fast_of(FAST, FOR_IMAGENET))
