@@ -17,7 +17,6 @@ import dataclasses
 import gc
 import importlib.util
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,8 +26,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.measure import Row, over_seeds
+from benchmarks.points import key_of, read_points, write_points
 from benchmarks.significance import against
 from tuning import TrialResult, tune
 from tuning.halving import LAID_OUT
@@ -78,9 +77,9 @@ class Point:
     side: str
     seed: int
     total: int
-    trial: int
-    seconds: float
-    best: float
+    trial: int = 0
+    seconds: float = 0.0
+    best: float = 0.0
 
 
 def rows(quick: bool) -> list[Row]:
@@ -112,7 +111,7 @@ def measured(
                 recipe = registry.recipes().get(source).override(overrides)
                 key = (recipe.name, side, seed, total)
                 wanted.append(key)
-                if key in {_key(point) for point in points}:
+                if key in {key_of(point) for point in points}:
                     continue
                 own = f"{recipe.name}{'_quick' if quick else ''}{seed}"
                 chosen = recipe.override({"name": own, **(_QUICK if quick else {})})
@@ -123,11 +122,7 @@ def measured(
                 write_points(table, points)
                 best = f"{100 * ended[-1][2]:.2f} %"
                 print(f"{recipe.name}, {side}, seed {seed}: {best}", file=sys.stderr)
-    return [point for point in points if _key(point) in wanted]
-
-
-def _key(point: Point) -> tuple[str, str, int, int]:
-    return point.recipe, point.side, point.seed, point.total
+    return [point for point in points if key_of(point) in wanted]
 
 
 def searched(
@@ -276,9 +271,9 @@ def summary(points: Sequence[Point]) -> list[Row]:
             third = min(minutes) * 60 / 3
             early = [100 * _at(one, third) for one in searches]
             found += [
-                _row(f"{recipe}, best", side, ends[side], "%"),
-                _row(f"{recipe}, best after a third of the time", side, early, "%"),
-                _row(f"{recipe}, time", side, minutes, "min"),
+                over_seeds(f"{recipe}, best", side, ends[side], "%"),
+                over_seeds(f"{recipe}, best after a third of the time", side, early, "%"),
+                over_seeds(f"{recipe}, time", side, minutes, "min"),
             ]
         baseline = ends.pop("random", [])
         if len(baseline) > 1 and ends:
@@ -298,11 +293,6 @@ def _searches(points: Sequence[Point], side: str) -> list[list[Point]]:
 def _at(search: Sequence[Point], seconds: float) -> float:
     """Returns the best that a search had at a time, 0 before its first trial ended."""
     return max((point.best for point in search if point.seconds <= seconds), default=0.0)
-
-
-def _row(what: str, side: str, values: Sequence[float], unit: str) -> Row:
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Row(what, side, statistics.fmean(values), unit, spread)
 
 
 def draw(points: Sequence[Point], path: Path) -> None:

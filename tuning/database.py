@@ -204,9 +204,13 @@ class Database:
         )
         return [EpochRow(**{**dict(row), "metrics": json.loads(row["metrics"])}) for row in rows]
 
-    def epochs_trained(self) -> int:
-        """Returns the number of epochs in all, over trials and executions."""
-        return int(self._read("SELECT COUNT(*) AS count FROM epochs")[0]["count"])
+    def epochs_trained(self, trial: str | None = None) -> int:
+        """Returns the number of epochs of a trial, or of all, over executions."""
+        query = "SELECT COUNT(*) AS count FROM epochs"
+        found = (
+            self._read(query) if trial is None else self._read(f"{query} WHERE trial = ?", trial)
+        )
+        return int(found[0]["count"])
 
     def workers(self) -> list[WorkerRow]:
         """Returns the workers that are known, by name."""

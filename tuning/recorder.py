@@ -17,6 +17,7 @@ from tuning.hypermodel import RecipeHyperModel
 from tuning.oracles.base import CONTINUES, EPOCHS, Mended
 from tuning.orders import BEGAN, DONE, Answer, Outcome, first_line
 from tuning.results import format_values
+from tuning.status import progress_line
 from tuning.tensorboard import Events
 
 Status = trials.TrialStatus
@@ -41,7 +42,6 @@ class Recorder:
         budget: The most that may be spent.
         say: Takes each line of progress.
         events: Where epochs are written for TensorBoard.
-        after_trial: Called after the end of each trial, for a line of progress.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class Recorder:
         budget: Budget,
         say: Callable[[str], None],
         events: Events | None = None,
-        after_trial: Callable[[], str] | None = None,
     ) -> None:
         self.oracle = oracle
         self.database = database
@@ -60,7 +59,6 @@ class Recorder:
         self.budget = budget
         self.say = say
         self.events = events
-        self.after_trial = after_trial
         # Why no trial is given out any more: nothing is left to try, or the budget is used up.
         self.over = ""
         # Several workers' lines are told apart by their names.
@@ -71,6 +69,8 @@ class Recorder:
         self._places: dict[str, tuple[str, int]] = {}
         self._seconds = float(database.meta().get("seconds", 0.0))
         self._since = time.monotonic()
+        # Of all trials; counted on, for the whole table takes the longer the more there are.
+        self.epochs = database.epochs_trained()
         oracle.keep = lambda state, records: database.save(state, records.values())
         self._take_up()
 
@@ -169,6 +169,7 @@ class Recorder:
         with self._changing():
             if not self.oracle.claim(worker, trial):
                 return "pause"
+            before = self.database.epochs_trained(trial)
             if message["kind"] == BEGAN:
                 answer = self._began(worker, trial, message["execution"], message["history"])
             else:
@@ -176,6 +177,7 @@ class Recorder:
                 execution = message["execution"]
                 answer = self._epoch(trial, execution, epoch, metrics, message["seconds"])
                 self._say(worker, self._epoch_line(trial, execution, epoch, metrics))
+            self.epochs += self.database.epochs_trained(trial) - before
             if worker in self._places:
                 self.see(worker, *self._places[worker])
             self.database.set_meta(seconds=self.seconds)
@@ -215,8 +217,7 @@ class Recorder:
                 self._say(worker, f"  {reason}")
             elif reason:
                 self._say(worker, f"  {outcome.status}: {reason}")
-        if self.after_trial:
-            self.say(f"  {self.after_trial()}")
+            self._say(worker, f"  {progress_line(self)}")
 
     def close(self) -> None:
         """Writes down the time that was spent; nobody works on the search any more."""
@@ -280,7 +281,7 @@ class Recorder:
         return "stop" if told.status == Status.STOPPED else "go"
 
     def _used_up(self) -> str:
-        return self.budget.used_up(self.seconds, self.database.epochs_trained())
+        return self.budget.used_up(self.seconds, self.epochs)
 
     def _epoch_line(
         self, trial: str, execution: int, epoch: int, metrics: Mapping[str, float]

@@ -235,7 +235,6 @@ def _opened(
     from tuning.hypermodel import RecipeHyperModel
     from tuning.oracles import make_oracle
     from tuning.recorder import Recorder
-    from tuning.status import progress_line
     from tuning.stopping import make_rule
     from tuning.tensorboard import Events
 
@@ -277,7 +276,6 @@ def _opened(
             plan.budget,
             say,
             Events(where) if tensorboard else None,
-            lambda: progress_line(open_search(where)),
         )
         with contextlib.closing(recorder):
             say(_first_line(plan, recorder.ended))

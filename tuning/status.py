@@ -8,10 +8,13 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuning.results import Search, TrialResult, format_value, format_values, open_search
 from zoo.report import text_table
+
+if TYPE_CHECKING:
+    from tuning.recorder import Recorder
 
 # In this order; what is not there is not named.
 STATUSES = ("completed", "stopped", "failed", "skipped", "running", "interrupted")
@@ -105,24 +108,29 @@ def is_active(folder: Path) -> bool:
     return False
 
 
-def progress_line(search: Search) -> str:
-    """Returns one line for whoever watches a search: how far, and the best so far."""
-    limits = budget(search)
-    done = sum(trial.status in ("completed", "stopped", "failed") for trial in search.trials)
-    total = f" of {limits['trials']['limit']}" if "trials" in limits else ""
-    parts = [f"{done}{total} trials"]
-    parts += [f"{n} {what}" for what, n in counts(search, True).items() if what != "completed"]
-    best = next(iter(search.ranked()), None)
+def progress_line(recorder: Recorder) -> str:
+    """Returns one line for whoever watches a search: how far, and the best so far.
+
+    It is said after every trial, and so reads the oracle's trials and one row, not the database.
+    """
+    from tuning.oracles import status_of as status_of_trial
+    from tuning.oracles.base import Status
+
+    oracle, limits = recorder.oracle, recorder.budget
+    found = collections.Counter(map(status_of_trial, oracle.trials.values()))
+    done = sum(found[status] for status in ("completed", "stopped", "failed"))
+    parts = [f"{done} of {limits.trials} trials"]
+    parts += [f"{found[status]} {status}" for status in STATUSES[1:] if found[status]]
+    best = next(iter(oracle.ranked(Status.COMPLETED)), None)
     if best is not None:
-        assert best.value is not None
-        spread = best.deviations.get(search.objective)
-        value = f"{best.value:.4f}" + ("" if spread is None else f" ±{spread:.4f}")
-        parts.append(f"best {search.objective} {value} (trial {best.trial})")
-    if "hours" in limits:
-        parts.append(f"{limits['hours']['spent']:.1f} of {limits['hours']['limit']:g} hours")
-    if "total_epochs" in limits:
-        spent, limit = limits["total_epochs"].values()
-        parts.append(f"{spent:,} of {limit:,} epochs")
+        name = oracle.objective.name
+        spread = recorder.database.trial(best.trial_id).deviations.get(name)
+        value = f"{best.score:.4f}" + ("" if spread is None else f" ±{spread:.4f}")
+        parts.append(f"best {name} {value} (trial {best.trial_id})")
+    if limits.hours is not None:
+        parts.append(f"{recorder.seconds / 3600:.1f} of {limits.hours:g} hours")
+    if limits.total_epochs is not None:
+        parts.append(f"{recorder.epochs:,} of {limits.total_epochs:,} epochs")
     return ", ".join(parts)
 
 

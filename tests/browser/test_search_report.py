@@ -25,7 +25,7 @@ def planted(count: int) -> list[Planted]:
     found = []
     for number in range(count):
         rate = 10 ** draw.uniform(-4, -1)
-        values = {RATE: rate, "depth": draw.randint(1, 3)}
+        values: dict[str, Any] = {RATE: rate, "depth": draw.randint(1, 3)}
         if values["depth"] > 1:
             values["normalization"] = draw.choice(["batch", "layer", "none"])
         status = STATUSES[number % len(STATUSES)]

@@ -75,7 +75,7 @@ def test_promotions_are_the_papers(workers: int) -> None:
             assert (numbers[trial.trial_id], values["tuner/round"]) == (name, rung)
             assert values["tuner/epochs"] == oracle.rungs[rung]
             assert values["tuner/initial_epoch"] == (oracle.rungs[rung - 1] if rung else 0)
-            place = {"name": name, "value": None, "promoted": False}
+            place: dict[str, Any] = {"name": name, "value": None, "promoted": False}
             plain.rungs[rung].append(place)
             running[tuner] = (trial, place)
         if not running:

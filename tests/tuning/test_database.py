@@ -40,7 +40,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     database = begun(tmp_path)
     database.set_meta(begun=1000.0, machine={"cores": 2})
     database.add_epoch("0000", 0, 1, {"val_accuracy": 1 / 3}, 2.5, now=1005.0)
-    more = record("0001", **{"tuner/trial_id": "0000", "tuner/epochs": 9})
+    values: dict[str, Any] = {"tuner/trial_id": "0000", "tuner/epochs": 9}
+    more = record("0001", **values)
     database.save({"seed": 1, "next": 2}, [record("0000", "COMPLETED"), more])
     database.end(
         "0000", objectives={"val_accuracy": 0.5}, deviations={"val_accuracy": 0.1}, now=1010.0

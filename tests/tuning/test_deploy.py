@@ -43,9 +43,9 @@ def test_each_object_says_what_it_is(path: Path) -> None:
 def test_each_command_is_one_that_the_command_line_takes(name: str) -> None:
     job = every("Job")[name]
     main = container(job)
-    command, *words = [*main["command"], *main.get("args", [])]
-    assert command == "zoo"
-    arguments = build_parser().parse_args(words)
+    words = [*main["command"], *main.get("args", [])]
+    assert words[0] == "zoo"
+    arguments = build_parser().parse_args(words[1:])
     assert callable(arguments.run)
     # What is killed is begun again.
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"

@@ -59,7 +59,7 @@ def many(count: int) -> list[Planted]:
     draw = random.Random(5)
     planted = []
     for _ in range(count):
-        values = {
+        values: dict[str, Any] = {
             RATE: 10 ** draw.uniform(-4, -1),
             "depth": draw.randint(1, 3),
             "normalization": draw.choice(["batch", "layer", "none"]),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any, NoReturn
 
-from tuning.database import FILE, Database
+from tuning.database import FILE, Database, EpochRow
 from tuning.folder import locked
+from tuning.orders import EPOCH, Outcome
 from tuning.results import open_search
 from tuning.status import counts, duration, is_active, progress_line, show, status_of
 
 from .recorded import Planted, completed, recorded
+from .searches import recorder_of
 
 BUDGET = {"trials": 8, "hours": 2.0, "total_epochs": 40, "max_parameters": None}
 PLANTED = [
@@ -82,13 +85,50 @@ def test_what_is_spent_is_held_against_each_limit_that_there_is(tmp_path: Path) 
     assert status_of(open_search(unlimited))["budget"] == {}
 
 
+class Unread(Database):
+    """A database of which a running search reads no more than the trial at hand."""
+
+    def trials(self) -> NoReturn:
+        raise AssertionError
+
+    def epochs(self, trial: str | None = None) -> list[EpochRow]:
+        assert trial is not None
+        return super().epochs(trial)
+
+
 def test_the_line_of_progress_has_the_best_so_far(tmp_path: Path) -> None:
-    line = progress_line(open_search(search(tmp_path)))
-    assert line == (
-        "4 of 8 trials, 1 stopped, 1 failed, 1 skipped, 1 running, "
-        "best val_accuracy 0.9000 ±0.0100 (trial 0001), 0.0 of 2 hours, 8 of 40 epochs"
-    )
-    assert progress_line(open_search(recorded(tmp_path / "grid", []))) == "0 trials"
+    said: list[str] = []
+    options: dict[str, Any] = {
+        "hours": 2.0,
+        "total_epochs": 40,
+        "database": Unread,
+        "say": said.append,
+    }
+    with recorder_of(tmp_path, trials=6, **options) as recorder:
+        assert progress_line(recorder) == "0 of 6 trials, 0.0 of 2 hours, 0 of 40 epochs"
+        ends = [
+            Outcome("completed", {"val_accuracy": 0.8}, epochs=2),
+            Outcome("completed", {"val_accuracy": 0.9}, {"val_accuracy": 0.01}, epochs=2),
+            Outcome("failed", reason="the loss is not finite"),
+            Outcome("stopped", {"val_accuracy": 0.95}, epochs=2),
+            Outcome("skipped", reason="too large"),
+        ]
+        for outcome in ends:
+            trial = recorder.next_trial("one").trial_id
+            recorder.begin("one", trial, {})
+            for epoch in range(1, outcome.epochs + 1):
+                metrics = {"val_accuracy": 0.5}
+                message = {"kind": EPOCH, "execution": 0, "epoch": epoch, "seconds": 1.0}
+                # Over a network a message may come twice.
+                for _ in range(2):
+                    recorder.hear("one", trial, {**message, "metrics": metrics})
+            recorder.end("one", trial, outcome)
+        recorder.next_trial("one")
+        assert progress_line(recorder) == (
+            "4 of 6 trials, 1 stopped, 1 failed, 1 skipped, 1 running, "
+            "best val_accuracy 0.9000 ±0.0100 (trial 0001), 0.0 of 2 hours, 6 of 40 epochs"
+        )
+    assert sum("of 6 trials" in line for line in said) == len(ends)
 
 
 def test_several_searches_or_none(tmp_path: Path) -> None:

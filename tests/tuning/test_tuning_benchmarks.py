@@ -123,7 +123,8 @@ def test_the_clock_counts_what_lies_between_trials_but_no_pause() -> None:
 def test_finished_searches_are_not_searched_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table, asked = tmp_path / "points.csv", []
+    table = tmp_path / "points.csv"
+    asked: list[tuple[str, str, int]] = []
 
     def searched(recipe: Recipe, side: str, seed: int, *_: Any, **__: Any) -> Any:
         if len(asked) == 3:

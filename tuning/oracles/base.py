@@ -77,6 +77,7 @@ class Mended(_Oracle):
 
     max_trials: int
     ongoing_trials: dict[str, Any]
+    tuner_ids: set[str]
     _retry_queue: list[str]
 
     def __init__(

@@ -146,7 +146,7 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
         other.set_defaults(run=run)
         return other.parse_known_args(args[1:], namespace)
 
-    parser.parse_known_args = parse  # type: ignore[method-assign]
+    parser.parse_known_args = parse  # type: ignore[method-assign, assignment]
 
 
 def run(arguments: argparse.Namespace) -> int:
