@@ -6,7 +6,7 @@ KerasTuner's own chief and workers (1.4.8) work when all goes well. Mended here:
 - the chief hung when a worker died, or when trials failed one after the other; here it ends when
   the search does, or when nobody comes;
 - a chief that was begun anew knew nothing of its workers' trials; here they go on with them;
-- values went through 32-bit floats, reasons of failures and the order of conditional
+- metrics and scores went through 32-bit floats, reasons of failures and the order of conditional
   hyperparameters were lost on the way; here KerasTuner's messages say which trial is whose, and
   all else goes as JSON beside them.
 
@@ -81,7 +81,7 @@ class Servicer(oracle_chief.OracleServicer):
             return protos.get_service().CreateTrialResponse(trial=named.to_proto())
 
     def tell(self, request: Mapping[str, Any], context: Any) -> Any:
-        """Answers `{"call": name, "worker": id, …}`; `tuning.worker.ChiefDesk` makes them."""
+        """Answers `{"call": name, "worker": id, …}`; `tuning.worker.ChiefDesk` asks so."""
         call, worker = request.get("call"), request.get("worker")
         needed = _CALLS.get(str(call))
         if needed is None or not isinstance(worker, str) or not needed <= set(request):
@@ -93,7 +93,8 @@ class Servicer(oracle_chief.OracleServicer):
         else:
             self._hear_of(str(worker))
         with self._answering(context):
-            return self._answer(str(call), str(worker), request)
+            # Never None, which gRPC takes for a message that could not be read.
+            return {"answer": self._answer(str(call), str(worker), request)}
 
     def _answer(self, call: str, worker: str, request: Mapping[str, Any]) -> Any:
         recorder = self.recorder

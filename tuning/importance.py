@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,9 @@ def _is_usable(trial: TrialResult, objective: str) -> bool:
 def _columns(trials: Sequence[TrialResult]) -> tuple[list[str], np.ndarray]:
     """Returns the hyperparameters that vary, and a row for each trial, its epochs last.
 
-    A choice of words becomes the place of the word; trees cut between any two places. What is not
-    active in a trial is not a number, which the forests have a branch for.
+    A choice of words becomes the place of the word; trees cut between any two places. Where a
+    hyperparameter is not active its column has the median of the others: whether it is active is
+    known from what it depends on, which is to have the credit for that.
     """
     import numpy as np
 
@@ -115,10 +117,12 @@ def _columns(trials: Sequence[TrialResult]) -> tuple[list[str], np.ndarray]:
 
 
 def _numbers(values: Sequence[Any]) -> list[float]:
-    if all(isinstance(value, int | float) or value is None for value in values):
-        return [math.nan if value is None else float(value) for value in values]
-    words = sorted({str(value) for value in values if value is not None})
-    return [math.nan if value is None else float(words.index(str(value))) for value in values]
+    active = [value for value in values if value is not None]
+    if not all(isinstance(value, int | float) for value in active):
+        words = sorted({*map(str, active)})
+        active = [float(words.index(str(value))) for value in active]
+    middle, numbers = statistics.median_low(active), iter(active)
+    return [float(middle if value is None else next(numbers)) for value in values]
 
 
 def _held_out(table: np.ndarray, ranks: np.ndarray, seed: int) -> tuple[float, np.ndarray]:

@@ -179,7 +179,7 @@ class ChiefDesk(oracle_client.OracleClient):
         message = {"call": call, "worker": self.worker, **arguments}
         if self._search is not None:
             message["search"] = self._search
-        return self._reached(lambda: self._tell(message, timeout=_CALL))
+        return self._reached(lambda: self._tell(message, timeout=_CALL))["answer"]
 
     def _reached(self, call: Callable[[], Given]) -> Given:
         """Makes a call, again and again while the chief is away. All of them may come twice."""

@@ -37,10 +37,8 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signs of life several times a second, and the words of KerasTuner's client."""
+    """Signs of life several times a second."""
     monkeypatch.setattr(workers, "BEAT", 0.1)
-    monkeypatch.setenv("KERASTUNER_ORACLE_IP", HOST)
-    monkeypatch.setenv("KERASTUNER_TUNER_ID", "w")
 
 
 class Led:
@@ -82,7 +80,10 @@ def led(
 @contextlib.contextmanager
 def at(port: int, name: str, patience: float = 20) -> Iterator[ChiefDesk]:
     with pytest.MonkeyPatch.context() as patch:
+        # The words of KerasTuner's client.
+        patch.setenv("KERASTUNER_ORACLE_IP", HOST)
         patch.setenv("KERASTUNER_ORACLE_PORT", str(port))
+        patch.setenv("KERASTUNER_TUNER_ID", name)
         desk = ChiefDesk(name, patience, quiet)
     desk.settings()
     with contextlib.closing(desk):
@@ -95,10 +96,7 @@ def working(folder: Path, desk: ChiefDesk, trainer: Quick) -> threading.Thread:
         keras_tuner.Objective("val_accuracy", "max"),
         hyperparameters=keras_tuner.HyperParameters(),
     )
-    with pytest.MonkeyPatch.context() as patch:
-        # What KerasTuner's tuner asks for where there is no chief.
-        patch.delenv("KERASTUNER_ORACLE_IP")
-        tuner = RecipeTuner(oracle, desk, Direct(trainer), folder, desk.worker, "")
+    tuner = RecipeTuner(oracle, desk, Direct(trainer), folder, desk.worker, "")
     thread = threading.Thread(target=tuner.search, daemon=True)
     thread.start()
     return thread
@@ -230,16 +228,19 @@ def test_every_trial_fails_and_the_search_ends(tmp_path: Path) -> None:
     assert "ValueError" in (tmp_path / "trial_0004" / "error.txt").read_text()
 
 
-def test_values_are_exact_on_a_worker(tmp_path: Path) -> None:
-    """KerasTuner's messages would round them to 32 bits."""
+def test_numbers_are_exact_on_their_way(tmp_path: Path) -> None:
+    """KerasTuner's messages round metrics to 32 bits."""
     with led(tmp_path, trials=1) as one, at(one.chief.port, "a") as desk:
         begun = desk.begin("a", desk.next_trial("a").trial_id, {})
         rate = begun["recipe"]["optimizer"]["learning_rate"]
-        ((_, _, _, values, *_),) = found(tmp_path)
+        said = {"kind": EPOCH, "execution": 0, "epoch": 1, "seconds": 0.1}
+        desk.hear("a", "0000", {**said, "metrics": {"val_accuracy": 1 / 3}})
+        ((_, _, _, values, *_, epochs),) = found(tmp_path)
         assert values == {"optimizer.learning_rate": rate}
-        trial = one.chief.recorder.oracle.get_trial("0000")
-        message = trial.to_proto()
-        assert trials.Trial.from_proto(message).hyperparameters.values != values
+        assert epochs == [(0, 1, {"val_accuracy": 1 / 3})]
+        message = one.chief.recorder.oracle.get_trial("0000").to_proto()
+        rounded = trials.Trial.from_proto(message).metrics.get_history("val_accuracy")
+        assert rounded[0].value != [1 / 3]
 
 
 def test_a_worker_with_nothing_to_do_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

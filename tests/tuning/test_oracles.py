@@ -192,7 +192,7 @@ def test_a_report_without_the_objective_is_refused() -> None:
 
 
 def test_what_a_worker_sends_back_changes_no_value() -> None:
-    """On their way over the network numbers are cut short."""
+    """Through KerasTuner's messages a bool comes back as a number, and an order is lost."""
     oracle = oracle_of("random")
     trial = oracle.create_trial("one")
     before = dict(trial.hyperparameters.values)
