@@ -104,6 +104,7 @@ def test_what_another_search_left_is_not_gone_on_with(tmp_path: Path) -> None:
     assert found(folder) == found(tmp_path / "unbroken")
 
 
+@pytest.mark.full
 def test_a_killed_search_ends_as_the_unbroken_one(
     quick_tune: Callable[..., Any], sample_home: Path
 ) -> None:

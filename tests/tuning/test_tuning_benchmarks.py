@@ -142,9 +142,9 @@ def test_finished_searches_are_not_searched_again(
     ]
     assert len(read_points(table, Point)) == 6
     asked.clear()
-    monkeypatch.setattr(benchmark, "RECIPES", {"mlp.fashion_mnist": {"name": "mlp.x-bench"}})
+    monkeypatch.setattr(benchmark, "RECIPES", {"mlp.fashion_mnist": {"name": "mlp.fashion_mnist-other"}})
     assert len(benchmark.measured(table, ("random",), (1,))) == 2
-    assert asked == [("mlp.x-bench1", "random", 1)]
+    assert asked == [("mlp.fashion_mnist-other1", "random", 1)]
     assert len(benchmark.measured(table, ("random",), (1,))) == 2 and len(asked) == 1
 
 
