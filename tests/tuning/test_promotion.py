@@ -244,8 +244,9 @@ def test_a_promotion_that_was_killed_goes_on_and_the_model_can_be_loaded(
     assert card.recipe["lineage"]["hyperparameters"] == search.best.hyperparameters
     accuracy = card.metric("accuracy")
     assert accuracy is not None and accuracy.split == "test"
-    scores = zoo.load(NAME).scores(np.zeros((2, 28, 28, 1), np.uint8))
-    assert scores.shape == (2, 10)
+    network = zoo.load(NAME)
+    assert isinstance(network, zoo.Classifier)
+    assert network.scores(np.zeros((2, 28, 28, 1), np.uint8)).shape == (2, 10)
 
 
 @pytest.mark.full

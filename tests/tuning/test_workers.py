@@ -69,12 +69,20 @@ def test_a_killed_worker_is_replaced(sample_home: Path) -> None:
     assert process.stdout is not None
     seen = ""
     folder = sample_home / "tuning" / "mlp.fashion_mnist" / "random"
+    pids: dict[str, int] = {}
+    killed = other = ""
     for line in process.stdout:
         seen += line
-        if "epoch 1/2" in line and "ended" not in seen:
-            name = line.split("]")[0].lstrip("[")
+        worker = line.split("]")[0].lstrip("[")
+        if "epoch 1/2" in line and not killed:
             pids = {one.id: one.pid for one in Database(folder / FILE).workers()}
-            os.kill(pids[name], signal.SIGKILL)
+            killed, (other,) = worker, pids.keys() - {worker}
+            os.kill(pids[killed], signal.SIGKILL)
+            # It would have done all of it before the next one is there.
+            os.kill(pids[other], signal.SIGSTOP)
+        elif worker == f"{killed}.2" and other:
+            os.kill(pids[other], signal.SIGCONT)
+            other = ""
     assert process.wait() == 0
     assert "ended with signal SIGKILL; trial 000" in seen and "waits for another" in seen
     rows = Database(folder / FILE).trials()
