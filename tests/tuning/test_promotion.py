@@ -19,6 +19,7 @@ from zoo import registry, store
 from zoo.cards import Card
 from zoo.cli import main
 from zoo.errors import RecipeError, ZooError
+from zoo.pipelines import Classifier
 from zoo.recipe import Recipe
 from zoo.runs import Run
 
@@ -245,7 +246,7 @@ def test_a_promotion_that_was_killed_goes_on_and_the_model_can_be_loaded(
     accuracy = card.metric("accuracy")
     assert accuracy is not None and accuracy.split == "test"
     network = zoo.load(NAME)
-    assert isinstance(network, zoo.Classifier)
+    assert isinstance(network, Classifier)
     assert network.scores(np.zeros((2, 28, 28, 1), np.uint8)).shape == (2, 10)
 
 

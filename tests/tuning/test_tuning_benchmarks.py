@@ -142,7 +142,8 @@ def test_finished_searches_are_not_searched_again(
     ]
     assert len(read_points(table, Point)) == 6
     asked.clear()
-    monkeypatch.setattr(benchmark, "RECIPES", {"mlp.fashion_mnist": {"name": "mlp.fashion_mnist-other"}})
+    other = {"mlp.fashion_mnist": {"name": "mlp.fashion_mnist-other"}}
+    monkeypatch.setattr(benchmark, "RECIPES", other)
     assert len(benchmark.measured(table, ("random",), (1,))) == 2
     assert asked == [("mlp.fashion_mnist-other1", "random", 1)]
     assert len(benchmark.measured(table, ("random",), (1,))) == 2 and len(asked) == 1
