@@ -56,6 +56,7 @@ def test_a_round_of_hyperband_equals_a_training_that_never_stopped(
     assert last.value == run.history[-1]["val_accuracy"]
 
 
+@pytest.mark.full
 def test_a_search_needs_no_test_split(
     quick_tune: Callable[..., Any], sample_home: Path, tmp_path: Path
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_diverging_trial_is_recorded_and_the_search_goes_on(
     assert search.to_dict()["trials"][-1]["rank"] is None
 
 
+@pytest.mark.full
 def test_no_completed_trial_is_one_clear_line(quick_tune: Callable[..., Any]) -> None:
     search = quick_tune("grid", 1, epochs=1, space=["optimizer.learning_rate=choice:1e38"])
     with pytest.raises(
@@ -120,6 +122,7 @@ def test_one_command_is_one_search(quick_tune: Callable[..., Any]) -> None:
     assert [path.name for path in fresh.folder.parent.iterdir() if "removed" in path.name] == []
 
 
+@pytest.mark.full
 def test_hyperband_is_laid_out_for_one_number_of_trials(quick_tune: Callable[..., Any]) -> None:
     quick_tune("hyperband", 1, epochs=1)
     with pytest.raises(RecipeError, match="trials=1, not 2"):
@@ -221,6 +224,7 @@ def test_a_full_disk_stops_the_search_and_fails_no_trial(
     assert [trial.status for trial in quick_tune("random", 1, epochs=1).trials] == ["completed"]
 
 
+@pytest.mark.full
 def test_trials_keep_the_dtype_policy_and_need_no_tensorboard(
     quick_tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +280,7 @@ def test_hours_count_over_all_the_times_a_search_runs(
     assert Database(tmp_path / FILE).meta()["seconds"] == 5 * 3600
 
 
+@pytest.mark.full
 def test_a_model_too_large_is_skipped_and_no_failure(quick_tune: Callable[..., Any]) -> None:
     def space(hp: Any, recipe: Recipe) -> Recipe:
         return recipe.override({"network.units": [hp.Choice("units", [16, 32, 8])]})
@@ -324,6 +329,7 @@ def test_a_bad_trial_is_stopped_early(tmp_path: Path) -> None:
     assert len(trained) == 3 * len(rows) - len(stopped)
 
 
+@pytest.mark.full
 def test_a_cost_is_measured_beside_what_is_learned(quick_tune: Callable[..., Any]) -> None:
     search = quick_tune("grid", 1, epochs=1, objectives=["val_accuracy", "parameters"])
     network = zoo.create("mlp", (28, 28, 1), 10, units=[16], normalization="batch")
