@@ -15,7 +15,17 @@ from benchmarks.measure import Row
 
 PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers")
 # These take long and are run only when they are named.
-LONG = ("transfer", "speedrun", "metrics", "dcgan", "stability", "diffusion")
+LONG = (
+    "transfer",
+    "speedrun",
+    "metrics",
+    "dcgan",
+    "stability",
+    "diffusion",
+    "runtimes",
+    "serving",
+    "soak",
+)
 
 
 def main() -> int:

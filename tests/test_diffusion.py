@@ -22,7 +22,7 @@ from zoo.latents import draw_rows, to_pixels
 from zoo.models.diffusion.predictions import denoised
 from zoo.models.diffusion.samplers import SAMPLERS, sampler_of
 from zoo.models.diffusion.schedules import NoiseSchedule
-from zoo.runtime import SamplingLoop
+from zoo.runtime import KerasSamplingLoop
 from zoo.sampling import further_noise, pieces
 
 SHAPE = (8, 8, 1)
@@ -125,7 +125,7 @@ def test_the_loop_does_what_the_sampler_does_step_by_step(name: str, scale: floa
         conditions |= {"other": other, "scale": scale}
     if table.is_stochastic:
         conditions["noise"] = noise
-    loop = SamplingLoop(network, functools.partial(denoised, "v"))
+    loop = KerasSamplingLoop(network, functools.partial(denoised, "v"))
     done = loop(table, loop.begin(start), conditions)
     np.testing.assert_allclose(done[0], x, atol=2e-3)
     state = loop.begin(start)
@@ -169,6 +169,7 @@ def test_further_noise_is_another_for_each_image() -> None:
 
 def test_other_values_trace_nothing_anew(painter: DiffusionGenerator) -> None:
     loop = painter._loop
+    assert isinstance(loop, KerasSamplingLoop)
     picture = pictures(1)
     asked: tuple[dict[str, Any], ...] = (
         {"guidance_scale": 3.0, "num_inference_steps": 2},

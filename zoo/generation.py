@@ -13,9 +13,12 @@ from zoo.images import image_grid
 from zoo.latents import draw_rows, slerp, to_pixels
 from zoo.pipelines import Pipeline, float32_of
 from zoo.prompts import label_number
+from zoo.runtime.batches import BLOCK
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.runtime.functions import Functions
 
 
 class Generator(Pipeline):
@@ -38,19 +41,23 @@ class Generator(Pipeline):
     """
 
     task = "generation"
+    takes: ClassVar[Mapping[str, str]] = {"images": "latents"}
+    # A seed must name one image, whatever is drawn beside it.
+    block = BLOCK
     main: ClassVar[str] = "generator"
     slow: ClassVar[bool] = False
     max_images = 100_000
     least_truncation = 0.05
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        from zoo.runtime import compile_network
-
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
         self.labels: list[str] = list(card.input.get("labels", []))
         self.latent_dim: int = card.input["shape"][0] - len(self.labels)
-        # Below this size kernels may round otherwise, and a seed must name one image.
-        self._images = compile_network(self.networks[self.main], smallest=8)
+
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns `images`: rows to images in [-1, 1]."""
+        return {"images": networks[cls.main]}
 
     @classmethod
     def describe(
@@ -98,7 +105,7 @@ class Generator(Pipeline):
         seeds = [seed + i for i in range(n)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != n:
             raise InvalidInputError(f"expected {n} seeds, got {len(seeds)}")
-        if not all(_is_whole(s) for s in seeds):
+        if not all(is_whole(s) for s in seeds):
             raise InvalidInputError(f"seeds must be integers, got {seed!r}")
         if min(seeds) < 0 or max(seeds) >= 2**63:
             raise InvalidInputError(f"seeds must be 0 to 2^63 - 1, got {seed!r}")
@@ -130,7 +137,7 @@ class Generator(Pipeline):
     def _class_number(self, label: str | int) -> int:
         if isinstance(label, str):
             return label_number(label, self.labels, self.card.name)
-        if not _is_whole(label) or not 0 <= label < len(self.labels):
+        if not is_whole(label) or not 0 <= label < len(self.labels):
             raise InvalidInputError(
                 f"a label is a name or a number from 0 to {len(self.labels) - 1}, got {label!r}"
             )
@@ -138,7 +145,7 @@ class Generator(Pipeline):
 
     def run(self, rows: np.ndarray) -> np.ndarray:
         """Draws images: rows (n, d), see `rows`, to uint8 (n, height, width, channels)."""
-        return to_pixels(self._images(rows))
+        return to_pixels(self.functions["images"](rows))
 
     def generate(
         self,
@@ -285,13 +292,14 @@ class Generator(Pipeline):
         return self.run(result[None].astype(np.float32))
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Returns whether a value is an integer, of Python or of NumPy, and no boolean."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _require_whole(name: str, value: Any, least: int, most: int) -> None:
     """Raises `InvalidInputError` for what is no integer from `least` to `most`."""
-    if not _is_whole(value):
+    if not is_whole(value):
         raise InvalidInputError(f"{name} must be an integer, got {value!r}")
     if not least <= value <= most:
         raise InvalidInputError(f"{name} must be {least} to {most}, got {value}")

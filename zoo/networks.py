@@ -1,4 +1,4 @@
-"""Parts of a network: inner layers by name, the main one of several outputs, an encoder's mean."""
+"""Parts of a network, and small things put behind it: inner layers, one output, scores, means."""
 
 from __future__ import annotations
 
@@ -70,6 +70,12 @@ def split_outputs(outputs: Any) -> tuple[Any, list[Any]]:
     if isinstance(outputs, list | tuple):
         return outputs[0], list(outputs[1:])
     return outputs, []
+
+
+def with_scores(classifier: keras.Model) -> keras.Model:
+    """Returns a classifier that gives scores, which sum to 1, for logits; it shares its layers."""
+    scores = keras.layers.Softmax(dtype="float32", name="scores")(classifier.output)
+    return keras.Model(classifier.input, scores, name=classifier.name)
 
 
 def latent_mean(encoder: keras.Model) -> keras.Model:

@@ -13,24 +13,17 @@ from serving.settings import Settings
 from tests.serving.fakes import FakeSource
 
 
-class FakeCore(Core):
-    """A core that imports no framework at its start."""
-
-    def start(self) -> None:
-        self.ready = True
-
-
 @pytest.fixture
 def source() -> FakeSource:
     return FakeSource()
 
 
 @pytest.fixture
-def core(source: FakeSource) -> FakeCore:
-    return FakeCore(settings=Settings(max_waiting=8, deadline=15), source=source)
+def core(source: FakeSource) -> Core:
+    return Core(settings=Settings(max_waiting=8, deadline=15), source=source)
 
 
 @pytest.fixture
-def client(core: FakeCore) -> Iterator[TestClient]:
+def client(core: Core) -> Iterator[TestClient]:
     with TestClient(create_app(core), raise_server_exceptions=False) as made:
         yield made

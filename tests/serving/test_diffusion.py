@@ -34,7 +34,7 @@ def test_it_draws_what_its_pipeline_draws_whatever_shares_the_batch(private_home
     store.save(card_of(networks, LABELS, NAME), networks)
     generator = zoo.load(NAME)
     assert isinstance(generator, DiffusionGenerator)
-    core = Core(settings=Settings(max_waiting=32, deadline=120))
+    core = Core(settings=Settings(runtime="keras", max_waiting=32, deadline=120))
     with TestClient(create_app(core)) as client:
         images = drawn(client, n=3, seed=4)
         np.testing.assert_array_equal(images, generator.generate(3, seed=4)[..., 0])

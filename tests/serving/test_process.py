@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import json
+import signal
 import socket
 import subprocess
 import sys
@@ -56,7 +58,8 @@ def server(
     """`zoo serve`, started in a folder that has nothing to do with it."""
     port = free_port()
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    command = zoo_serve("--port", str(port))
+    # What is exported is another test's business, and would take a while for every model.
+    command = zoo_serve("--port", str(port), "--runtime", "keras")
     running = start(command, port, tmp_path_factory.mktemp("server"), elsewhere)
     yield running
     if running.process.poll() is None:
@@ -93,15 +96,20 @@ def refused_start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[
 def test_every_stored_model_answers(client: httpx.Client, names: list[str]) -> None:
     served = {model["id"]: model for model in client.get("/v1/models").json()["data"]}
     cards = {name: store.read_card(name) for name in names}
-    tasks = ("classification", "generation")
-    assert set(served) == {name for name, card in cards.items() if card.task in tasks}
+    assert set(served) == set(names)
+    paths = {"translation": "/v1/translate", "reconstruction": "/v1/reconstruct"}
     for name, model in served.items():
         if model["task"] == "generation":
             assert len(draw(client, model=name, n=2, seed=1)) == 2
             continue
         image = np.random.default_rng(0).integers(0, 256, model["input"]["shape"]).tolist()
-        body = {"model": name, "image": image, "top_k": len(model["labels"])}
-        answer = client.post("/v1/classify", json=body)
+        body = {"model": name, "image": image}
+        if model["task"] in paths:
+            answer = client.post(paths[model["task"]], json=body)
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json()["data"]) == 1
+            continue
+        answer = client.post("/v1/classify", json={**body, "top_k": len(model["labels"])})
         assert answer.status_code == 200, answer.text
         (labels,) = answer.json()["predictions"]
         assert {label["label"] for label in labels} == set(cards[name].labels)
@@ -200,7 +208,8 @@ def test_bentomls_readers_that_fetch_or_unpickle_are_out_of_reach(
 
 
 def test_operations(client: httpx.Client) -> None:
-    for path in ("/livez", "/readyz", "/healthz", "/docs", "/docs.json", "/", "/schema.json"):
+    open_paths = ("/livez", "/readyz", "/healthz", "/docs", "/docs.json", "/", "/schema.json")
+    for path in (*open_paths, "/v2/health/live", "/v2/health/ready"):
         assert client.get(path).status_code == 200, path
     assert "keras-model-zoo" in client.get("/").text
     metrics = client.get("/metrics").text
@@ -228,6 +237,12 @@ def test_a_taken_port_is_one_line_and_exit_code_2(server: Server, tmp_path: Path
         (["--models", "nothing.*"], "unknown"),
         (["--port", "70000"], "1 to 65535"),
         (["--host", "192.0.2.1"], "cannot listen"),
+        (["--runtime", "abacus"], "runtime must be one of"),
+        (["--set", "max_bodi=1MiB"], "ZOO_SERVE_MAX_BODY"),
+        (["--set", "max_body"], "NAME=VALUE"),
+        (["--set", "keys=a-key-that-everybody-sees"], "--key-file"),
+        (["--key-file", "/nowhere/keys.txt"], "cannot read"),
+        (["--set", "labels_file=/nowhere/labels.json"], "labels"),
     ],
 )
 def test_mistakes_are_said_before_anything_starts(
@@ -237,6 +252,54 @@ def test_mistakes_are_said_before_anything_starts(
     assert answer.returncode == 2
     (line,) = answer.stderr.splitlines()
     assert words in line
+
+
+def test_keys_a_log_and_a_stop_that_waits(names: list[str], tmp_path: Path) -> None:
+    name = next(name for name in names if store.read_card(name).task == "classification")
+    key, port = "a-key-for-one-process", free_port()
+    (tmp_path / "keys.txt").write_text(f"{key}\n")
+    command = zoo_serve("--port", str(port), "--models", name, "--runtime", "keras")
+    command += ["--key-file", "keys.txt", "--set", "drain_seconds=30"]
+    running = start(command, port, tmp_path / "server", tmp_path)
+    allowed = {"Authorization": f"Bearer {key}"}
+    body = json.dumps({"model": name, "image": [[0, 9], [9, 0]]}).encode()
+    try:
+        with httpx.Client(base_url=running.url, timeout=120, trust_env=False) as client:
+            for path in ("/v1/classify", "/classify"):
+                refused = client.post(path, content=body)
+                assert refused.status_code == 401
+                assert refused.headers["www-authenticate"] == "Bearer"
+            kind = {**allowed, "Content-Type": "application/json"}
+            assert client.post("/v1/classify", content=body, headers=kind).status_code == 200
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
+            head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            slow.sendall(head.encode() + body[:5])
+            time.sleep(0.5)
+            running.process.send_signal(signal.SIGTERM)
+            end = time.monotonic() + 20
+            while _status(f"{running.url}/readyz") != 503:
+                assert time.monotonic() < end, "it does not say that it stops"
+                time.sleep(0.1)
+            assert _status(f"{running.url}/v1/models", allowed) == 503
+            assert _status(f"{running.url}/livez") == 200
+            slow.sendall(body[5:])
+            assert slow.recv(100).startswith(b"HTTP/1.1 200")
+        assert running.process.wait(timeout=60) == 0
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+    output = running.output.read_text()
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith('{"time"')]
+    asked = [(line["route"], line["status"]) for line in lines if line["method"] == "POST"]
+    assert asked.count(("/v1/classify", 200)) == 2
+    assert [line["status"] for line in lines].count(401) == 2
+    assert key not in output
+
+
+def _status(url: str, headers: dict[str, str] | None = None) -> int:
+    # A connection of its own, as a probe has.
+    return httpx.get(url, headers=headers, trust_env=False, timeout=20).status_code
 
 
 def test_the_supervisor_imports_no_framework() -> None:
