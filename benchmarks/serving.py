@@ -145,7 +145,8 @@ def measured(table: Path, models: Iterable[str], turns: int, seconds: float) -> 
                 if key in done:
                     continue
                 found = measure(card, side, seconds)
-                done[key] = Point(*key, **{name: round(found[name], 4) for name in found})
+                rounded: dict[str, Any] = {name: round(found[name], 4) for name in found}
+                done[key] = Point(*key, **rounded)
                 write_points(table, done.values())
                 print(_said(done[key]), file=sys.stderr)
     return list(done.values())
@@ -228,9 +229,8 @@ def measure_server(
         answer = asyncio.run(ask(server.port, single[0]))
         answer.require_ok()
         first = time.perf_counter() - server.began
-        asked = [(single, expected[:, None]), (batches, np.split(expected, parts))]
-        for requests, answers in asked:
-            asyncio.run(check(server.port, side.body, requests, answers))
+        asyncio.run(check(server.port, side.body, single, expected[:, None]))
+        asyncio.run(check(server.port, side.body, batches, np.split(expected, parts)))
         took, _ = asyncio.run(closed_loop(server.port, single, 1, seconds))
 
         def holds(rate: float) -> bool:
@@ -323,7 +323,7 @@ async def _holds(port: int, requests: Sequence[bytes], rate: float, seconds: flo
 def _looped(
     run: Callable[[np.ndarray], Any], given: Sequence[np.ndarray], seconds: float
 ) -> list[float]:
-    took = []
+    took: list[float] = []
     began = before = time.perf_counter()
     while before - began < seconds:
         run(given[len(took) % len(given)])

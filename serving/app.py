@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from enum import Enum
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -36,6 +37,8 @@ protocols theirs, `{"error": message}`. `X-Request-Id` is echoed, or made. No UR
 ever fetched."""
 
 _PROTOCOLS = (models, native, images, jobs, open_inference, tf_serving, hugging_face, admin)
+
+_TAGS: list[str | Enum] = ["operations"]
 
 
 def create_app(core: Core, standalone: bool = True) -> FastAPI:
@@ -77,14 +80,14 @@ def create_app(core: Core, standalone: bool = True) -> FastAPI:
 
 
 def _add_operations(app: FastAPI, core: Core) -> None:
-    @app.get("/livez", tags=["operations"], summary="Liveness", response_class=PlainTextResponse)
+    @app.get("/livez", tags=_TAGS, summary="Liveness", response_class=PlainTextResponse)
     async def livez() -> str:
         """200 while the process answers."""
         return "\n"
 
     @app.get(
         "/readyz",
-        tags=["operations"],
+        tags=_TAGS,
         summary="Readiness",
         # Of no content type of its own: an error is JSON here, too.
         response_class=Response,
@@ -96,7 +99,7 @@ def _add_operations(app: FastAPI, core: Core) -> None:
             raise HTTPException(503, "the service is starting")
         return PlainTextResponse("\n")
 
-    @app.get("/metrics", tags=["operations"], summary="Metrics", response_class=PlainTextResponse)
+    @app.get("/metrics", tags=_TAGS, summary="Metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counters in Prometheus' text format."""
         return Response(core.metrics.render(), media_type=core.metrics.content_type)

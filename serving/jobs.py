@@ -137,9 +137,8 @@ class Jobs:
         if job.status != "succeeded":
             reason = f": {job.error}" if job.error else ""
             raise JobStateError(f"the job is {job.status}{reason}; it has no result")
-        return GenerateAnswer.model_validate_json(
-            await asyncio.wrap_future(self._folder.read_result(job))
-        )
+        text = await asyncio.wrap_future(self._folder.read_result(job))
+        return GenerateAnswer.model_validate_json(text)
 
     async def cancel(self, identity: str) -> Job:
         """Cancels a job: one that waits at once, one that runs at its next sampling step.

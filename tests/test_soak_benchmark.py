@@ -15,6 +15,7 @@ import pytest
 from benchmarks import runtimes, soak
 from benchmarks.bodies import LitServeBody, packed, unpacked
 from benchmarks.points import read_points
+from benchmarks.serving import MODELS
 from tests.answering import answering, response
 
 BODY = LitServeBody()
@@ -105,11 +106,11 @@ def test_finished_thousands_are_not_asked_again(
     table = tmp_path / "points.csv"
     with pytest.raises(KeyboardInterrupt):
         soak.measured(table, parts=4)
-    assert [model for model, _ in asked] == [soak.MODELS[0], soak.MODELS[1], soak.MODELS[0]]
+    assert [model for model, _ in asked] == [MODELS[0], MODELS[1], MODELS[0]]
     assert len(read_points(table, soak.Point)) == 3
     asked.clear()
     points = soak.measured(table, parts=4)
-    assert [model for model, _ in asked] == [soak.MODELS[1]] and len(points) == 4
+    assert [model for model, _ in asked] == [MODELS[1]] and len(points) == 4
     found = {row.what.rpartition(": ")[2]: row.value for row in soak.summary(points)}
     assert found["requests"] == 4 and found["wrong"] == 4 and found["refused"] == 8
     assert found["lost"] == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from fastapi import FastAPI, Request
 
 from serving.bodies import read_json
@@ -12,13 +14,15 @@ from serving.protocols.models import NAME
 from serving.schemas import ModelEntry
 from serving.schemas.admin import LabelsAnswer, LabelsRequest
 
+_TAGS: list[str | Enum] = ["admin"]
+
 
 def add_routes(app: FastAPI, core: Core) -> None:
     """Adds the paths."""
 
     @app.post(
         "/v1/admin/models/{name}/load",
-        tags=["admin"],
+        tags=_TAGS,
         summary="Load a model",
         responses=errors(403, 503, *READING),
         openapi_extra=names(name=NAME),
@@ -30,7 +34,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.post(
         "/v1/admin/models/{name}/unload",
-        tags=["admin"],
+        tags=_TAGS,
         summary="Free a model's memory",
         responses=errors(403, *READING),
         openapi_extra=names(name=f"{NAME}; of a bare name all versions"),
@@ -42,7 +46,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.get(
         "/v1/admin/models/{name}/labels",
-        tags=["admin"],
+        tags=_TAGS,
         summary="The names of a model's versions",
         responses=errors(403, *READING),
         openapi_extra=names(name="A model's name"),
@@ -54,7 +58,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.put(
         "/v1/admin/models/{name}/labels",
-        tags=["admin"],
+        tags=_TAGS,
         summary="Name a model's versions",
         responses=errors(403, *SENDING),
         openapi_extra={**names(name="A model's name"), **body(LabelsRequest)},

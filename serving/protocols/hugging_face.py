@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from fastapi import FastAPI, Request
 
 from serving.bodies import is_json, media_type, parse, read_body, validate
@@ -24,6 +26,8 @@ _QUERY = {
     "description": "Labels; by default 5, or all when there are fewer.",
 }
 
+_TAGS: list[str | Enum] = ["hugging face"]
+
 
 def add_routes(app: FastAPI, core: Core) -> None:
     """Adds the path, if the service classifies."""
@@ -36,7 +40,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.post(
         "/models/{name}",
-        tags=["hugging face"],
+        tags=_TAGS,
         summary="Label an image",
         responses=errors(*ASKING, model=ForeignError),
         openapi_extra=asked,

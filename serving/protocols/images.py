@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from enum import Enum
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -29,6 +30,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     **errors(*ASKING),
 }
 
+_TAGS: list[str | Enum] = ["inference"]
+
 
 def add_routes(app: FastAPI, core: Core) -> None:
     """Adds the paths, if the service draws."""
@@ -37,7 +40,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.post(
         "/v1/images/generations",
-        tags=["inference"],
+        tags=_TAGS,
         summary="Draw images",
         response_model=GenerateAnswer,
         responses=_ANSWERS,
@@ -53,7 +56,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.post(
         "/v1/images/edits",
-        tags=["inference"],
+        tags=_TAGS,
         summary="Draw images that begin from an image",
         response_model=GenerateAnswer,
         responses=_ANSWERS,

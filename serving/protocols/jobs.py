@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import Enum
 
 from fastapi import FastAPI, Request, Response
 
@@ -16,7 +17,7 @@ from serving.requests import EditInput, edit_input
 from serving.schemas import EditRequest, GenerateAnswer, GenerateRequest, Picture
 from serving.schemas.jobs import EditJob, GenerationJob, JobAnswer, JobList, Progress
 
-_TAGS = ["jobs"]
+_TAGS: list[str | Enum] = ["jobs"]
 _ID = "As the job was answered with"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import Enum
 
 from fastapi import FastAPI, Request, Response
 
@@ -14,13 +15,15 @@ from zoo.errors import UnknownModelError
 
 NAME = "`name`, `name@version` or a label such as `name@stable`"
 
+_TAGS: list[str | Enum] = ["models"]
+
 
 def add_routes(app: FastAPI, core: Core) -> None:
     """Adds the paths."""
 
     @app.get(
         "/v1/models",
-        tags=["models"],
+        tags=_TAGS,
         summary="The served models",
         responses=errors(401, 500),
     )
@@ -30,7 +33,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.get(
         "/v1/models/{name}",
-        tags=["models"],
+        tags=_TAGS,
         summary="A model and its card",
         responses=errors(*READING),
         openapi_extra=names(name=NAME),
@@ -41,7 +44,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 
     @app.get(
         "/v1/models/{name}/files/{file}",
-        tags=["models"],
+        tags=_TAGS,
         summary="A picture of a model",
         response_class=Response,
         responses={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -19,6 +20,8 @@ from serving.schemas import (
     TranslateRequest,
 )
 
+_TAGS: list[str | Enum] = ["inference"]
+
 
 def add_routes(app: FastAPI, core: Core) -> None:
     """Adds the paths that the service's tasks need."""
@@ -35,7 +38,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
 def _add_classify(app: FastAPI, core: Core) -> None:
     @app.post(
         "/v1/classify",
-        tags=["inference"],
+        tags=_TAGS,
         summary="Label images",
         responses=errors(*ASKING),
         openapi_extra=_images(ClassifyRequest, top_k={"type": "integer", "minimum": 1}),
@@ -49,7 +52,7 @@ def _add_classify(app: FastAPI, core: Core) -> None:
 def _add_translate(app: FastAPI, core: Core) -> None:
     @app.post(
         "/v1/translate",
-        tags=["inference"],
+        tags=_TAGS,
         summary="Turn images of one domain into images of another",
         responses=errors(*ASKING),
         openapi_extra=_images(TranslateRequest, direction={"type": "string"}),
@@ -63,7 +66,7 @@ def _add_translate(app: FastAPI, core: Core) -> None:
 def _add_reconstruct(app: FastAPI, core: Core) -> None:
     @app.post(
         "/v1/reconstruct",
-        tags=["inference"],
+        tags=_TAGS,
         summary="Send images through an autoencoder",
         responses=errors(*ASKING),
         openapi_extra=_images(ReconstructRequest),

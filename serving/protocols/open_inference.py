@@ -6,6 +6,7 @@ classification, the configuration of models and their repository.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -34,7 +35,7 @@ from serving.schemas.open_inference import (
 )
 from zoo import __version__
 
-_TAGS = ["open inference"]
+_TAGS: list[str | Enum] = ["open inference"]
 _NAME, _VERSION = "A model's name", "Number of a version"
 _LENGTH = {
     "name": LENGTH_HEADER,

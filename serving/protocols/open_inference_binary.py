@@ -21,7 +21,7 @@ from zoo.errors import InvalidInputError
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
 
-_TYPES = {"FP32": np.dtype("<f4"), "UINT8": np.dtype("u1")}
+_TYPES: dict[str, np.dtype[Any]] = {"FP32": np.dtype("<f4"), "UINT8": np.dtype("u1")}
 
 
 def split_body(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
@@ -120,7 +120,11 @@ def write_answer(head: dict[str, Any], outputs: list[Output]) -> tuple[bytes, in
     parts: list[bytes] = []
     for output in outputs:
         datatype = datatype_of(output.values.dtype)
-        tensor = {"name": output.name, "shape": list(output.values.shape), "datatype": datatype}
+        tensor: dict[str, Any] = {
+            "name": output.name,
+            "shape": list(output.values.shape),
+            "datatype": datatype,
+        }
         if output.binary:
             parts.append(_to_bytes(output.values))
             tensor["parameters"] = {"binary_data_size": len(parts[-1])}

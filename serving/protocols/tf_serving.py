@@ -5,6 +5,7 @@ A model itself, `/v1/models/{name}`, is ours; TensorFlow Serving has only the pa
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from serving.schemas.tf_serving import PredictAnswer, PredictRequest, VersionSta
 from zoo.cards import Card
 from zoo.errors import InvalidInputError
 
-_TAGS = ["tensorflow serving"]
+_TAGS: list[str | Enum] = ["tensorflow serving"]
 _NAMES = {
     "name": "A model's name",
     "version": "Number of a version",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.applications import Starlette
@@ -46,7 +46,7 @@ def small_app(settings: Settings, metrics: Metrics | None = None, **routes: Any)
     return Starlette(
         routes=[Route(path, end, methods=["GET", "POST"]) for path, end in paths.items()],
         middleware=[
-            Middleware(layer, **options)
+            Middleware(cast(Any, layer), **options)
             for layer, options in layers(settings, metrics or Metrics(), ("/typed",))
         ],
     )

@@ -146,7 +146,7 @@ def test_a_prompt_names_a_class_where_no_label_does(
 def test_without_classes_a_prompt_is_not_used_and_without_words_the_seed_decides(
     core: Core,
 ) -> None:
-    asked = {"model": "patches.grey", "seed": 4}
+    asked: dict[str, Any] = {"model": "patches.grey", "seed": 4}
     assert generate(core, **asked, prompt="a shoe").data == generate(core, **asked).data
     image = pixels_of(generate(core, model=STEPS, seed=4, prompt="  "))[0]
     np.testing.assert_array_equal(image, shades(4, 4 % len(CLASSES)))
@@ -201,7 +201,7 @@ def test_options_reach_the_sampler_and_equal_ones_share_a_call(
     core: Core, source: FakeSource
 ) -> None:
     fake = stepper(core, source)
-    asked = {"num_inference_steps": 7, "guidance_scale": 2.5, "sampler": "ddim"}
+    asked: dict[str, Any] = {"num_inference_steps": 7, "guidance_scale": 2.5, "sampler": "ddim"}
     generate(core, model=STEPS, seed=1, **asked, negative_label="hat")
     assert fake.asked[-1].items() >= {**asked, "negative_label": "hat"}.items()
 

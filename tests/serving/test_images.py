@@ -22,7 +22,7 @@ from tests.serving.asking import answered, encoded, events, pixels, png, refused
 from tests.serving.fakes import CLASSES, FakeSource, FakeStepper, stepper_card
 
 GENERATE, EDIT = "/v1/images/generations", "/v1/images/edits"
-STEPS = {"model": "steps.grey", "seed": 3, "num_inference_steps": 8}
+STEPS: dict[str, Any] = {"model": "steps.grey", "seed": 3, "num_inference_steps": 8}
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_seed_gives_the_same_bytes_in_any_company(client: TestClient) -> None:
 
 
 def test_what_is_asked_of_a_sampler_reaches_it(client: TestClient, source: FakeSource) -> None:
-    asked = {"guidance_scale": 2.5, "sampler": "ddim", "negative_label": "hat"}
+    asked: dict[str, Any] = {"guidance_scale": 2.5, "sampler": "ddim", "negative_label": "hat"}
     by_label = draw(client, **STEPS, **asked, label="shoe")["data"]
     given = stepper(source).asked[-1]
     assert given["num_inference_steps"] == 8

@@ -134,10 +134,13 @@ def test_bytes_both_ways_are_the_numbers_of_json(client: TestClient) -> None:
         assert "data" not in output and output["shape"] == [3, 10]
         np.testing.assert_array_equal(np.frombuffer(content, "<f4"), np.float32(expected))
     # All outputs as bytes, but those that say otherwise.
-    head = {"inputs": [binary(client, rows())], "parameters": {"binary_data_output": True}}
-    assert isinstance(read(send(client, head, rows().tobytes()))["scores"][1], bytes)
-    head["outputs"] = [{"name": "scores", "parameters": {"binary_data": False}}]
-    assert read(send(client, head, rows().tobytes()))["scores"][1] == expected
+    every: dict[str, Any] = {
+        "inputs": [binary(client, rows())],
+        "parameters": {"binary_data_output": True},
+    }
+    assert isinstance(read(send(client, every, rows().tobytes()))["scores"][1], bytes)
+    every["outputs"] = [{"name": "scores", "parameters": {"binary_data": False}}]
+    assert read(send(client, every, rows().tobytes()))["scores"][1] == expected
 
 
 def test_a_body_without_json_is_rows(client: TestClient) -> None:

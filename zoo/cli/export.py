@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zoo import store
     from zoo.errors import UnknownModelError
 
-    references = []
+    references: list[str] = []
     for name in arguments.names:
         wild = any(sign in name for sign in "*?[") and os.sep not in name
         found = store.names(name) if wild else [name]

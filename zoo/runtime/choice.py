@@ -163,7 +163,7 @@ def _fastest(
                 'runtime="keras"'
             )
         chosen[name] = {
-            int(size): min(right, key=lambda one, found=found: found[one])
+            int(size): min(right, key=found.__getitem__)
             for size, found in record["milliseconds"][name].items()
         }
     return chosen

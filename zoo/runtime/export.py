@@ -150,24 +150,24 @@ def _write(
         # of the dictionary in another.
         model = keras.Model(list(model.inputs), model.output, name=model.name)
 
-    def signature(rows: int | None) -> list[Any]:
-        specs = [
-            keras.InputSpec(shape=(rows, *one.shape[1:]), dtype="float32", name=one.name)
-            for one in model.inputs
-        ]
-        return [specs] if several else specs
-
+    specs = [
+        keras.InputSpec(shape=(None, *one.shape[1:]), dtype="float32", name=one.name)
+        for one in model.inputs
+    ]
     saved, onnx = (work / exports.file_of(name, one) for one in ("saved_model", "onnx"))
     try:
         with _quiet():
             model.export(
-                str(saved), format="tf_saved_model", verbose=False, input_signature=signature(None)
+                str(saved),
+                format="tf_saved_model",
+                verbose=False,
+                input_signature=[specs] if several else specs,
             )
             if "onnx" in runtimes:
+                from zoo.runtime.onnx_file import write_onnx
+
                 # Of one size of batch more is known before the first call.
-                model.export(
-                    str(onnx), format="onnx", verbose=False, input_signature=signature(block)
-                )
+                write_onnx(model, onnx, block)
             if "openvino" in runtimes:
                 from zoo.runtime.openvino_function import import_openvino
 

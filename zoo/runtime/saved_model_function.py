@@ -26,12 +26,13 @@ def opened(path: Path, inputs: list[str]) -> Callable[[Any], np.ndarray]:
     with quietly():
         import tensorflow as tf
     _set_threads(tf)
-    serve = tf.saved_model.load(str(path)).serve
+    loaded = tf.saved_model.load(str(path))
 
     def run(rows: Any) -> np.ndarray:
+        # By way of what was loaded: the function alone would not keep the weights.
         if isinstance(rows, Mapping):
-            return serve([tf.constant(rows[name]) for name in inputs]).numpy()
-        return serve(tf.constant(rows)).numpy()
+            return loaded.serve([tf.constant(rows[name]) for name in inputs]).numpy()
+        return loaded.serve(tf.constant(rows)).numpy()
 
     return run
 
