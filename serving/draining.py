@@ -81,6 +81,7 @@ class Draining:
             loop.call_soon_threadsafe(self.begin, functools.partial(server, number, frame))
         elif number == signal.SIGINT:
             # Ctrl-C again, by somebody who does not want to wait. TERM often follows INT by itself.
+            self.over = True
             server(number, frame)
 
     async def _finish(self, stop: Callable[[], Any]) -> None:

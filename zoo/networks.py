@@ -74,8 +74,10 @@ def split_outputs(outputs: Any) -> tuple[Any, list[Any]]:
 
 def with_scores(classifier: keras.Model) -> keras.Model:
     """Returns a classifier that gives scores, which sum to 1, for logits; it shares its layers."""
-    scores = keras.layers.Softmax(dtype="float32", name="scores")(classifier.output)
-    return keras.Model(classifier.input, scores, name=classifier.name)
+    # A sequential one that was read from a file has these lists alone.
+    (images,), (logits,) = classifier.inputs, classifier.outputs
+    scores = keras.layers.Softmax(dtype="float32", name="scores")(logits)
+    return keras.Model(images, scores, name=classifier.name)
 
 
 def latent_mean(encoder: keras.Model) -> keras.Model:

@@ -130,7 +130,7 @@ class Classifier(Pipeline):
         found = {"scores": with_scores(network)}
         for layer in network.layers:
             if layer.name == "features":
-                found["features"] = keras.Model(network.input, layer.output)
+                found["features"] = keras.Model(network.inputs[0], layer.output)
         return found
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from zoo.cli import main
 from zoo.diffusion import DiffusionGenerator
 from zoo.errors import InvalidInputError
 from zoo.generation import Generator
-from zoo.pipelines import Classifier
+from zoo.pipelines import Classifier, Pipeline
 from zoo.runtime import exports, packages
 from zoo.runtime.export import export
 from zoo.translation import Translator
@@ -53,6 +54,7 @@ def exported_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in store.names("*.patches"):
             export(name)
     yield home
+    on_keras.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +65,16 @@ def home(exported_home: Path, private_home: Path, monkeypatch: pytest.MonkeyPatc
 
 def pictures(n: int, size: int) -> np.ndarray:
     return np.random.default_rng(n).integers(0, 256, (n, size, size, 1), dtype=np.uint8)
+
+
+@functools.cache
+def on_keras(name: str) -> Pipeline:
+    """What several tests compare with is compiled once."""
+    return zoo.load(name)
+
+
+def pipelines(name: str, runtime: str) -> tuple[Pipeline, Pipeline]:
+    return on_keras(name), zoo.load(name, runtime=runtime)
 
 
 def levels(one: np.ndarray, other: np.ndarray) -> int:
@@ -86,7 +98,7 @@ def test_every_function_is_as_near_to_keras_as_stated() -> None:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_classifier_answers_as_on_keras(runtime: str) -> None:
-    expected, found = (zoo.load(models.CLASSIFIER, one) for one in ("keras", runtime))
+    expected, found = pipelines(models.CLASSIFIER, runtime)
     assert isinstance(expected, Classifier) and isinstance(found, Classifier)
     given = pictures(5, 12)
     np.testing.assert_allclose(found.scores(given), expected.scores(given), atol=1e-4)
@@ -102,7 +114,7 @@ def test_a_classifier_answers_as_on_keras(runtime: str) -> None:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_generator_draws_as_on_keras_and_a_seed_names_an_image(runtime: str) -> None:
-    expected, found = (zoo.load(models.GENERATOR, one) for one in ("keras", runtime))
+    expected, found = pipelines(models.GENERATOR, runtime)
     assert isinstance(expected, Generator) and isinstance(found, Generator)
     assert found.labels == expected.labels
     together = found.generate(19, seed=3)
@@ -114,7 +126,7 @@ def test_a_generator_draws_as_on_keras_and_a_seed_names_an_image(runtime: str) -
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_an_autoencoder_codes_as_on_keras(runtime: str) -> None:
-    expected, found = (zoo.load(models.CODER, one) for one in ("keras", runtime))
+    expected, found = pipelines(models.CODER, runtime)
     assert isinstance(expected, VariationalAutoencoder)
     assert isinstance(found, VariationalAutoencoder)
     given = pictures(3, 28)
@@ -128,7 +140,7 @@ def test_an_autoencoder_codes_as_on_keras(runtime: str) -> None:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_translator_goes_both_ways_as_on_keras(runtime: str) -> None:
-    expected, found = (zoo.load(models.TRANSLATOR, one) for one in ("keras", runtime))
+    expected, found = pipelines(models.TRANSLATOR, runtime)
     assert isinstance(expected, Translator) and isinstance(found, Translator)
     given = pictures(4, 8)
     for direction in ("day_to_night", "night_to_day"):
@@ -149,7 +161,7 @@ def test_a_translator_goes_both_ways_as_on_keras(runtime: str) -> None:
     ids=["plain", "guided", "stochastic", "image", "mask"],
 )
 def test_a_diffusion_model_samples_as_on_keras(runtime: str, options: dict[str, Any]) -> None:
-    expected, found = (zoo.load(models.DIFFUSION, one) for one in ("keras", runtime))
+    expected, found = pipelines(models.DIFFUSION, runtime)
     assert isinstance(expected, DiffusionGenerator) and isinstance(found, DiffusionGenerator)
     asked: dict[str, Any] = {"num_inference_steps": 4, "label": "cat", **options}
     drawn = found.generate(3, seed=5, **asked)
@@ -198,7 +210,7 @@ def test_a_process_without_keras_makes_what_is_missing_in_another(
     found = zoo.load(models.TRANSLATOR, runtime="onnx")
     assert isinstance(found, Translator)
     monkeypatch.setenv("ZOO_HOME", str(exported_home))
-    expected = zoo.load(models.TRANSLATOR)
+    expected = on_keras(models.TRANSLATOR)
     assert isinstance(expected, Translator)
     given = pictures(2, 8)
     drawn = found.translate(given, "day_to_night")
@@ -243,8 +255,8 @@ def test_nothing_imports_keras_or_tensorflow(runtime: str, home: Path, tmp_path:
     )
     assert done.returncode == 0, done.stderr
     with np.load(target, allow_pickle=False) as answers:
-        classifier, generator = zoo.load(models.CLASSIFIER), zoo.load(models.GENERATOR)
-        denoiser = zoo.load(models.DIFFUSION)
+        classifier, generator = on_keras(models.CLASSIFIER), on_keras(models.GENERATOR)
+        denoiser = on_keras(models.DIFFUSION)
         assert isinstance(classifier, Classifier) and isinstance(generator, Generator)
         assert isinstance(denoiser, DiffusionGenerator)
         expected = classifier.scores(pictures(5, 12))

@@ -352,8 +352,12 @@ def hurried_app(**limits: Any) -> tuple[Core, Any]:
 
 def test_a_client_that_sends_slowly_is_given_up_in_time() -> None:
     core, app = hurried_app()
-    slow = [(b'{"model": "levels.grey", ', 0.0), (b'"image": [[1]]}', 30.0)]
-    for kind in (b"application/json", b"multipart/form-data; boundary=x"):
+    field = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n'
+    for kind, begun in (
+        (b"application/json", b'{"model": "levels.grey", '),
+        (b"multipart/form-data; boundary=x", field),
+    ):
+        slow = [(begun, 0.0), (b"and the rest", 30.0)]
         talk = Conversation(app, CLASSIFY, slow, [(b"content-type", kind)])
         asyncio.run(asyncio.wait_for(talk.run(), 10))
         assert talk.status == 408 and talk.headers[b"connection"] == b"close"

@@ -109,7 +109,7 @@ def _exported(
         _write(work, name, model, kind.block, runtimes)
         functions[name] = {
             "inputs": shapes,
-            "output": list(model.output.shape[1:]),
+            "output": list(model.outputs[0].shape[1:]),
             "tolerance": tolerance(name, expected),
             "parity": {},
             "takes": kind.takes[name],
@@ -148,7 +148,7 @@ def _write(
     if several:
         # Of a dictionary the inputs' order would be that of their names in one format, and that
         # of the dictionary in another.
-        model = keras.Model(list(model.inputs), model.output, name=model.name)
+        model = keras.Model(list(model.inputs), model.outputs[0], name=model.name)
 
     specs = [
         keras.InputSpec(shape=(None, *one.shape[1:]), dtype="float32", name=one.name)
