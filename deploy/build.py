@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"build: {error}", file=sys.stderr)
             return 2
         environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "true"}
-        return subprocess.run([*command, folder], env=environment, check=False).returncode
+        # BentoML reads a file of its own only below the folder that it is called in.
+        return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
 
 
 def stage(folder: Path, patterns: Sequence[str], exports: bool = True) -> list[str]:

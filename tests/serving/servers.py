@@ -84,6 +84,7 @@ def zoo_serve(*arguments: str) -> list[str]:
 
 def start(command: list[str], port: int, folder: Path, cwd: Path) -> Server:
     """Starts a server and waits until it is ready."""
+    folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(

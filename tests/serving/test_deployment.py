@@ -174,9 +174,9 @@ def test_the_image_has_pinned_packages_and_needs_no_network_to_be_described() ->
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What `bentoml build` makes of the project."""
     folder = tmp_path_factory.mktemp("build")
-    command = [sys.executable, "-m", "bentoml", "build", str(ROOT), "--version", "tested"]
+    command = [sys.executable, "-m", "bentoml", "build", "--version", "tested"]
     done = subprocess.run(
-        command, env=environment(folder), cwd=folder, capture_output=True, text=True, timeout=240
+        command, env=environment(folder), cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (folder / "calls.txt").exists(), "somebody was called"

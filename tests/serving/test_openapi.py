@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,48 +45,63 @@ def with_known_models(document: dict[str, Any], names: list[str]) -> dict[str, A
     return document
 
 
-def served(folder: Path, **config: Any) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     core = Core(
         settings=Settings(deadline=15, max_jobs=10_000, admin_key=ADMIN, access_log=False),
         source=FakeSource(),
-        folder=folder,
+        folder=tmp_path_factory.mktemp("api"),
     )
     app = create_app(core)
     names = sorted(card.name for card in core.models.cards() if card.name != "broken.grey")
-    document = with_known_models(app.openapi(), names)
-    schema = schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict(config))
+    schema = schemathesis.openapi.from_dict(with_known_models(app.openapi(), names))
     schema.app = app
     yield schema
     core.close()
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    yield from served(
-        tmp_path_factory.mktemp("api"),
-        generation={"max-examples": 6, "deterministic": True},
-        phases={"coverage": {"enabled": False}},
-    )
+def check(schema: Any, mode: str, examples: int) -> None:
+    """Asks every operation, in ways that its description allows or, `negative`, does not."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.errors import Unsatisfiable
+    from schemathesis.checks import CHECKS as registered
+    from schemathesis.checks import load_all_checks
+    from schemathesis.core.failures import FailureGroup
+
+    load_all_checks()
+    checks = registered.get_by_names(CHECKS)
+    found = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        strategy = operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode))
+
+        @settings(
+            max_examples=examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=strategy)
+        def ask(case: Any) -> None:
+            case.call_and_validate(headers={"Authorization": f"Bearer {ADMIN}"}, checks=checks)
+
+        try:
+            ask()
+        except Unsatisfiable:
+            continue  # Of a path that takes nothing, nothing can be wrong.
+        except FailureGroup as failures:
+            found += [f"{operation.label}: {one}" for one in failures.exceptions]
+    assert not found, "\n\n".join(found)
 
 
-@pytest.fixture(scope="module")
-def api_at_length(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    yield from served(tmp_path_factory.mktemp("api"), generation={"max-examples": 60})
-
-
-def check(case: Any) -> None:
-    case.call_and_validate(
-        headers={"Authorization": f"Bearer {ADMIN}"},
-        checks=[getattr(schemathesis.checks, name) for name in CHECKS],
-    )
-
-
-@schemathesis.pytest.from_fixture("api").parametrize()
-def test_every_answer_is_documented(case: Any) -> None:
-    check(case)
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_every_answer_is_documented(api: Any, mode: str) -> None:
+    check(api, mode, 4)
 
 
 @pytest.mark.full
-@schemathesis.pytest.from_fixture("api_at_length").parametrize()
-def test_every_answer_is_documented_at_length(case: Any) -> None:
-    check(case)
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_every_answer_is_documented_at_length(api: Any, mode: str) -> None:
+    check(api, mode, 60)

@@ -327,7 +327,10 @@ def test_ctrl_c_stops_everything_and_nobody_was_called(server: Server) -> None:
     assert server.called() <= LOOPBACK
 
 
-def test_plain_bentoml_serve_is_local_and_silent_too(names: list[str], tmp_path: Path) -> None:
+def test_plain_bentoml_serve_is_local_and_silent_too(
+    names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_SERVE_RUNTIME", "keras")
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:GenerationService"]
     running = start([*command, "--port", str(port)], port, tmp_path, ROOT)
