@@ -117,7 +117,8 @@ def measured(table: Path, parts: int) -> list[Point]:
             model = MODELS[part % len(MODELS)]
             before = time.perf_counter()
             counts = asyncio.run(soak(server.port, asked, PART, reload=(model, key)))
-            seconds = round(time.perf_counter() - before, 3)
+            # Never 0, of which there is no speed.
+            seconds = max(round(time.perf_counter() - before, 3), 0.001)
             point = Point(part, began, PART, *counts, seconds, round(server.memory(), 2))
             done.append(point)
             write_points(table, done)
