@@ -36,7 +36,7 @@ jax: $(STAMP) ## Run the battery and the engine's tests on JAX, and those of bot
 	KERAS_BACKEND=jax $(JAX_CACHE) $(BIN)/python -m pytest -m "not full and not browser" -n 2 --dist loadfile \
 	    tests/test_battery.py tests/test_backends.py tests/training $(PYTEST_ARGS)
 
-full: $(STAMP) ## Run the tests on full data sets; ZOO_TEST_DATA is a folder with the archives
+full: $(STAMP) ## Run the longest tests and those on full data; ZOO_TEST_DATA is a folder with the archives
 	$(BIN)/python -m pytest -m full $(PYTEST_ARGS)
 
 browser: $(STAMP) ## Run the tests of the page in Chromium

@@ -13,7 +13,7 @@ import sys
 
 from benchmarks.measure import Row
 
-PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers")
+PARTS = ("startup", "inference", "training", "resnet", "requests", "diffusers", "adaptation_step")
 # These take long and are run only when they are named.
 LONG = (
     "transfer",
@@ -25,6 +25,11 @@ LONG = (
     "runtimes",
     "serving",
     "soak",
+    "digits_adaptation",
+    "office",
+    "adaptation_costs",
+    "distillation",
+    "hinton",
 )
 
 

@@ -34,7 +34,7 @@ RECIPE, BASELINE = "dcgan.fashion_mnist", "keras.io DCGAN"
 SHARING = {RECIPE: "nothing"} | {f"{RECIPE}, share={what}": what for what in ("images", "round")}
 # The table has a column for each side.
 SIDE_BY_SIDE = True
-_MINUTES = 30.0
+_MINUTES = 15.0
 _GENERATED = 10_000
 _TRIAL = 150
 _LATENT_DIM, _BATCH = 128, 32

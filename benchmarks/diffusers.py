@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Row, memory, merged, rates
+from zoo.sampling import GUIDANCE, STEPS
 
 # The table has a column for each side.
 SIDE_BY_SIDE = True
 MODEL = "ldm.fashion_mnist"
 BATCHES = (1, 64)
-STEPS, GUIDANCE = 20, 1.5
 OURS = "zoo"
 THEIRS = ("diffusers", "diffusers, channels last")
 _TURNS = 3

@@ -16,7 +16,8 @@ from diffusers import DPMSolverMultistepScheduler
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.diffusers import GUIDANCE, report
+from benchmarks.diffusers import report
+from zoo.sampling import GUIDANCE
 
 
 def norm(channels: int, affine: bool = True) -> nn.GroupNorm:

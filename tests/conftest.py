@@ -2,8 +2,8 @@
 
 - No test touches the user's folders. `$ZOO_HOME` is an empty folder of its own for each test.
 - `sample_home`: the test's own `$ZOO_HOME`, in which mnist and fashion_mnist are prepared with 512
-  training and 256 test images each, cifar10 with 96 and twice 40, usps with 128 and 64, facades of
-  32x64 pixels with 40 and 8, faces of 32x32 pixels with twice 40. A test may change it.
+  training and 256 test images each, cifar10 with 96 and twice 40, usps and mnist_m with 128 and 64,
+  facades of 32x64 pixels with 40 and 8, faces of 32x32 pixels with twice 40. A test may change it.
 - `shared_sample_home`: one such folder for the whole session, for fixtures that train once for
   many tests. While a test uses it, directly or through a fixture, `$ZOO_HOME` points to it.
 """
@@ -29,6 +29,10 @@ os.environ.update(
         "CUDA_VISIBLE_DEVICES": "-1",
         "KERAS_HOME": str(_SCRATCH / "keras"),
         "MPLBACKEND": "Agg",
+        # Threads of linear algebra wait for each other where cores are few: tests on matrices as
+        # small as theirs took up to fifty times as long with two.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "XDG_CACHE_HOME": str(_SCRATCH / "cache"),
         "ZOO_HOME": str(_SCRATCH / "home"),
@@ -42,7 +46,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 SAMPLES = Path(__file__).parent / "data"
-SAMPLE_NAMES = ("mnist", "fashion_mnist", "cifar10", "usps", "cmp_facades", "att_faces")
+SAMPLE_NAMES = ("mnist", "fashion_mnist", "cifar10", "usps", "mnist_m", "cmp_facades", "att_faces")
 
 
 def load_sample(name: str, split: str) -> dict[str, np.ndarray]:

@@ -3,9 +3,9 @@
 Backends draw other numbers from the same counters. Here each draw is replaced by one of NumPy's,
 a function of how many came before it, so that two backends can be compared.
 
-    python -m tests.one_step FOLDER float32|float64
+    python -m tests.one_step FOLDER float32|float64 [NAME …]
 
-takes a step of every registered recipe from `NAME.start.npz` in the folder, which it makes where it
+takes a step of recipes of every kind from `NAME.start.npz` in the folder, which it makes where it
 is missing, and writes `NAME.BACKEND.npz`. In float64 on JAX, JAX_ENABLE_X64=1 must be set.
 """
 
@@ -35,7 +35,7 @@ from zoo.training.engine import MultiPlayerModel
 from zoo.training.run import training_arrays
 
 BATCH = 16
-_NOT_ALIKE = ("RandomRotation", "RandomZoom", "ProgressiveResize")
+_NOT_ALIKE = ("RandomRotation", "RandomTranslation", "RandomZoom", "ProgressiveResize")
 
 
 @contextlib.contextmanager
@@ -62,6 +62,15 @@ def fed_noise() -> Iterator[None]:
     fed.update(dict.fromkeys(unfed))
     with mock.patch.multiple(keras.src.backend.random, **fed):
         yield
+
+
+def names() -> list[str]:
+    """Recipes to take a step of: the first of those alike in architecture, method and optimizer."""
+    kinds: dict[str, str] = {}
+    for name in registry.recipes():
+        recipe = registry.recipes().get(name)
+        kinds.setdefault(f"{recipe.architecture} {recipe.method} {recipe.optimizer}", name)
+    return list(kinds.values())
 
 
 def build(recipe: Recipe) -> tuple[MultiPlayerModel, dict[str, np.ndarray]]:
@@ -101,9 +110,9 @@ def step(folder: Path, recipe: Recipe) -> None:
 
 
 def main() -> None:
-    folder, precision = sys.argv[1:]
+    folder, precision = sys.argv[1:3]
     keras.config.set_floatx(precision)
-    for name in registry.recipes():
+    for name in sys.argv[3:] or names():
         step(Path(folder), small(registry.recipes().get(name)))
 
 

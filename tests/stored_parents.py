@@ -24,5 +24,13 @@ def _store(name: str) -> None:
     recipe = registry.recipes().get(name)
     recipe = recipe.override(FEWER.get(recipe.architecture, {}))
     architecture = registry.architectures().get(recipe.architecture)
-    networks = build_networks(architecture, {"input_shape": (28, 28, 1)}, recipe.network)
-    store.save(make_card(name, task=architecture.task, family=architecture.family), networks)
+    context = {"input_shape": (28, 28, 1), "classes": 10}
+    networks = build_networks(architecture, context, recipe.network)
+    first = networks.get("encoder") or networks["network"]
+    card = make_card(
+        name,
+        task=architecture.task,
+        family=architecture.family,
+        input={"shape": [*first.input_shape[1:]]},
+    )
+    store.save(card, networks)

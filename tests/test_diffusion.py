@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from zoo.latents import draw_rows, to_pixels
 from zoo.models.diffusion.predictions import denoised
 from zoo.models.diffusion.samplers import SAMPLERS, sampler_of
 from zoo.models.diffusion.schedules import NoiseSchedule
+from zoo.pipelines import make_pipeline
 from zoo.runtime import KerasSamplingLoop
 from zoo.sampling import further_noise, pieces
 
@@ -339,6 +341,39 @@ def test_another_sampling_leaves_the_generator_as_it_is(painter: DiffusionGenera
     np.testing.assert_array_equal(other.generate(2), expected)
     np.testing.assert_array_equal(other.grid(2, columns=2)[2:10, 12:20], expected[1])
     assert not np.array_equal(painter.generate(2), expected)
+
+
+def test_a_model_draws_as_its_card_says(latent: DiffusionGenerator) -> None:
+    networks = {"denoiser": untrained((4, 4, 1)), **autoencoder()}
+    card = card_of(networks, LABELS, "ldm.patches")
+    expected: dict[str, Any] = {
+        "sampler": "dpm_solver++",
+        "num_inference_steps": 20,
+        "guidance_scale": 1.5,
+    }
+    assert card.output["sampling"] == expected
+    kept: dict[str, Any] = {"sampler": {"name": "ddim", "eta": 0.5}, "num_inference_steps": 2}
+    kept["guidance_scale"] = 1
+    told = dataclasses.replace(card, output={**card.output, "sampling": kept})
+    old = dataclasses.replace(card, output={**card.output, "sampling": {}})
+    of_told, of_old = (make_pipeline(one, networks) for one in (told, old))
+    assert isinstance(of_told, DiffusionGenerator) and isinstance(of_old, DiffusionGenerator)
+    assert of_told.drawn_by == "ddim, 2 steps, guidance 1"
+    assert of_old.drawn_by == latent.with_sampling(**expected).drawn_by
+    assert of_old.drawn_by == "dpm_solver++, 20 steps, guidance 1.5"
+    np.testing.assert_array_equal(of_told.generate(3), latent.generate(3, **kept))
+    np.testing.assert_array_equal(of_told.generate(3, **expected), of_old.generate(3))
+    few = {"name": "cosine", "steps": 5}
+    free = {"denoiser": untrained(classes=0, schedule=few)}
+    shown = card_of(free, (), "ddpm.patches").output["sampling"]
+    assert shown == {"sampler": "dpm_solver++", "num_inference_steps": 5}
+    assert generator_of(free, ()).drawn_by == "dpm_solver++, 5 steps"
+
+
+def test_copies_share_the_compiled_encoder(latent: DiffusionGenerator) -> None:
+    one, other = (latent.with_sampling(num_inference_steps=n) for n in (2, 3))
+    encoders = [each.functions["encode"] for each in (one, other, latent)]
+    assert encoders[0] is encoders[1] is encoders[2]
 
 
 @pytest.mark.parametrize(

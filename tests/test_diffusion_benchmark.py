@@ -76,6 +76,7 @@ def test_costs_are_compared_where_both_are_as_good() -> None:
     assert diffusion.at_equal_distance([[], trainings[0]]) == []
 
 
+@pytest.mark.full
 def test_an_epoch_is_measured_as_it_ends(
     sample_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -386,6 +386,7 @@ def test_a_slow_generator_draws_fewer_images_for_its_score(
     monkeypatch.setattr("zoo.report.captioned_png", lambda *drawn, **options: b"")
     monkeypatch.setattr(generation, "SCORED_OF_SLOW", 100)
     monkeypatch.setattr(Replay, "slow", True)
+    monkeypatch.setattr(Replay, "drawn_by", "ddim, 4 steps")
     shown: list[int] = []
 
     def score(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> tuple[float, int]:
@@ -394,8 +395,13 @@ def test_a_slow_generator_draws_fewer_images_for_its_score(
 
     monkeypatch.setattr(generation, "classifier_accuracy_score", score)
     train = sample("fashion_mnist", "train")
-    last = evaluation.measure(Replay(train["image"], train["label"])).metrics[-1]
-    assert shown == [100, 100] and "on 100 generated images" in last.note
+    metrics = evaluation.measure(Replay(train["image"], train["label"])).metrics
+    assert shown == [100, 100] and "on 100 generated images" in metrics[-1].note
+    # How images are drawn is told of all but of those that are none.
+    for metric in metrics:
+        floor = metric.name.endswith("_floor")
+        assert metric.note.endswith("; drawn by ddim, 4 steps") != floor
+    assert {True, False} == {metric.name.endswith("_floor") for metric in metrics}
 
 
 def test_the_accuracy_score_of_real_images_is_that_of_a_classifier(

@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 from zoo import data, evaluation, registry
 from zoo.autoencoding import VariationalAutoencoder
 from zoo.cards import Card, Metric
+from zoo.errors import RecipeError
 from zoo.evaluation import generation, reconstruction, variational
 from zoo.evaluation.common import require_judges
 from zoo.evaluation.variational import binarised
@@ -156,6 +157,8 @@ def test_no_judge_is_asked_for_where_none_measures(monkeypatch: pytest.MonkeyPat
     missing = dataclasses.replace(data.get("mnist"), judge="missing.mnist@1")
     monkeypatch.setattr("zoo.data.source", lambda name: missing)
     require_judges(registry.recipes().get("dense_autoencoder.mnist"))
+    with pytest.raises(RecipeError, match=r"gan\.mnist is measured by missing\.mnist@1"):
+        require_judges(registry.recipes().get("gan.mnist"))
 
 
 def test_pixels_are_binarised_by_their_share_and_always_alike() -> None:

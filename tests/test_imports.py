@@ -105,6 +105,7 @@ def modules_loaded_by(statement: str) -> set[str]:
         "import zoo; assert zoo.list_models()",
         "from zoo import store; store.names()",
         "import zoo.data; zoo.data.DATASETS.names(); zoo.data.is_prepared('mnist')",
+        "import zoo.adaptation; [getattr(zoo.adaptation, name) for name in zoo.adaptation.__all__]",
         "import zoo.cli; zoo.cli.build_parser()",
     ],
 )
@@ -149,6 +150,7 @@ def test_no_building_block_names_a_backend() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_imports_building_blocks_and_the_engine_alone(family: str) -> None:
     allowed = (
+        "zoo.checks",
         "zoo.data",
         "zoo.errors",
         "zoo.latents",
@@ -159,9 +161,12 @@ def test_a_family_imports_building_blocks_and_the_engine_alone(family: str) -> N
         "zoo.networks",
         "zoo.recipe",
         "zoo.registry",
+        "zoo.sampling",
+        "zoo.training.classification",
         "zoo.training.engine",
         "zoo.training.noise",
         "zoo.training.standing_statistics",
+        "zoo.training.teachers",
     )
     for path in sources(f"zoo/models/{family}"):
         for module in imports(path):

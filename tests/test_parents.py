@@ -82,7 +82,10 @@ def test_a_run_keeps_the_version_that_it_began_with(private_home: Path) -> None:
     assert pinned_parents(child({})) == child({})
 
 
-def test_a_missing_parent_names_the_command_that_makes_it(private_home: Path) -> None:
+def test_a_missing_parent_names_the_command_that_makes_it(
+    private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.paths.shipped_models", lambda: private_home / "nothing")
     with pytest.raises(RecipeError) as refused:
         new_run(child({"teacher": {"model": "dcgan.mnist"}}))
     assert str(refused.value) == (
@@ -96,6 +99,20 @@ def test_a_missing_parent_names_the_command_that_makes_it(private_home: Path) ->
     with pytest.raises(UnknownModelError, match=r"there are mlp.mnist-part@1"):
         new_run(child({"teacher": {"model": f"{PARENT}@7"}}))
     assert not (private_home / "runs").exists()
+
+
+def test_an_autoencoder_of_other_images_is_refused_before_a_run_begins(private_home: Path) -> None:
+    for channels in (3, 1):
+        card = make_card(PARENT, task="reconstruction", input={"shape": [28, 28, channels]})
+        store.save(card, {"encoder": part(0, 3), "decoder": part(1, 4)})
+    with pytest.raises(RecipeError) as refused:
+        new_run(child({"autoencoder": {"model": f"{PARENT}@1"}}))
+    assert str(refused.value) == (
+        f"mnist has images of shape [28, 28, 1], but parents.autoencoder.model, {PARENT}@1, is for "
+        "[28, 28, 3]; train one on mnist and name it with `--set parents.autoencoder.model=NAME`"
+    )
+    assert not (private_home / "runs").exists()
+    assert new_run(child()).recipe.parents["autoencoder"]["model"] == f"{PARENT}@2"
 
 
 def test_its_networks_are_loaded_and_never_learn(private_home: Path) -> None:

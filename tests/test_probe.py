@@ -110,7 +110,7 @@ def test_a_stored_discriminator_is_probed(
             with pytest.raises(InvalidInputError, match=r"method\.publish_discriminator=true"):
                 linear_probe("dcgan.mnist")
     found = linear_probe("dcgan.mnist", examples=200)
-    assert found["examples"] == 200 and found["features"] == 16 * (4 + 8)
+    assert found["examples"] == 200 and found["features"] == 16 * (4 + 8 + 16)
     assert 0.4 < found["accuracy"] <= 1
     monkeypatch.setattr(generation, "PROBED", 200)
     generator = zoo.load("dcgan.mnist")

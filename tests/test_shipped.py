@@ -116,8 +116,9 @@ def test_a_classifier_is_right_about_as_often_as_its_card_says(name: str, sample
     assert isinstance(classifier, Classifier)
     accuracy = _value(classifier.card, "accuracy")
     assert accuracy >= GOALS.get(name, 0.0)
-    name = classifier.card.data["name"]
-    test = sample(name, data.get(name).tests[0])
+    learned = data.source(classifier.card.data["name"])
+    known = learned.target if isinstance(learned, data.Shift) else data.get(learned.name)
+    test = sample(known.name, known.tests[0])
     right = (classifier.scores(test["image"]).argmax(1) == test["label"]).mean()
     # Three standard errors of a share measured on this many images.
     margin = 3 * np.sqrt(accuracy * (1 - accuracy) / len(test["label"]))

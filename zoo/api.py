@@ -74,7 +74,9 @@ def load(name: str | Path, runtime: str = "keras", precision: str = "float32") -
             less than 0.3 points of accuracy on the validation split.
 
     Returns:
-        A pipeline of the model's task, such as a `Classifier`, a `Generator` or a `Translator`.
+        A pipeline of the model's task: a `Classifier`, a `Generator`, of diffusion a
+        `DiffusionGenerator`, an `Autoencoder`, of a variational one a `VariationalAutoencoder`, or
+        a `Translator`.
 
     Raises:
         UnknownModelError: when nothing is stored under the name, with near names.
@@ -147,8 +149,8 @@ def train(
     Args:
         recipe: The name of a registered recipe, or a recipe; with `data` also an architecture.
         data: Images to train on in place of the recipe's: a prepared data set, a folder of class
-            folders, a CSV, an npz; for a GAN's recipe also a folder of pictures; for a translation
-            two folders of images. `zoo.data.own.prepare` says more of them.
+            folders, a CSV, an npz; for a generator's or an autoencoder's recipe also a folder of
+            pictures; for a translation two folders of images. `zoo.data.own.prepare` says more.
         from_model: A stored model of the same architecture to begin from.
         transfer: With it, what is taken and learns on: `scratch`, `freeze`, `finetune`, which is
             the default, or `hybrid:STAGE`; `zoo.transfer.transferred` says more of them.

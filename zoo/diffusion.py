@@ -12,12 +12,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.cards import Card
+from zoo.checks import is_whole
 from zoo.errors import CancelledError, InvalidInputError
-from zoo.generation import Generator, is_whole
+from zoo.generation import Generator
 from zoo.inputs import image_rows
-from zoo.latents import to_pixels
+from zoo.latents import from_pixels, to_pixels
 from zoo.runtime.batches import LARGEST, batches
-from zoo.sampling import GUIDANCE, STRENGTH, Sampling, for_each, further_noise, pieces, shrunk
+from zoo.sampling import (
+    GUIDANCE,
+    SAMPLER,
+    STEPS,
+    STRENGTH,
+    Sampling,
+    for_each,
+    further_noise,
+    pieces,
+    require_guidance,
+    shrunk,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +76,8 @@ class DiffusionGenerator(Generator):
         slow.interpolate(3, 8, steps=10)
 
     Attributes:
-        sampling: How images are drawn where nothing else is asked for.
+        sampling: How images are drawn where nothing else is asked for: as the card says, whose
+            numbers were measured so.
     """
 
     takes: ClassVar[Mapping[str, str]] = {
@@ -82,7 +95,7 @@ class DiffusionGenerator(Generator):
         from zoo.models.diffusion.schedules import NoiseSchedule
 
         facts = functions.facts
-        self.sampling = Sampling()
+        self.sampling = Sampling().but(card.output.get("sampling", {}))
         self._shape: tuple[int, ...] = tuple(facts["shape"])
         self._schedule = NoiseSchedule.from_config(facts["schedule"])
         self._prediction: str = facts["prediction"]
@@ -107,12 +120,17 @@ class DiffusionGenerator(Generator):
     def describe(
         cls, networks: Mapping[str, keras.Model], labels: Sequence[str]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        from zoo.models.diffusion.time import diffusion_of
+
         denoiser = networks["denoiser"]
         inputs = {tensor.name: tensor for tensor in denoiser.inputs}
         classes = inputs["label"].shape[-1] if "label" in inputs else 0
         shape = list(sample_shape(denoiser))
         drawn = list(networks["decoder"].output_shape[1:]) if "decoder" in networks else shape
         label = {"range": "N(0, 1), then a one-hot label", "labels": list(labels)}
+        steps = min(STEPS, diffusion_of(denoiser)[0].steps)
+        sampling = {"sampler": SAMPLER, "num_inference_steps": steps}
+        guidance = {"guidance_scale": GUIDANCE} if classes else {}
         return (
             {
                 "name": "sample",
@@ -120,8 +138,24 @@ class DiffusionGenerator(Generator):
                 "dtype": "float32",
                 **(label if classes else {"range": "N(0, 1)"}),
             },
-            {"kind": "pixels", "dtype": "uint8", "range": [0, 255], "shape": drawn},
+            {
+                "kind": "pixels",
+                "dtype": "uint8",
+                "range": [0, 255],
+                "shape": drawn,
+                "sampling": {**sampling, **guidance},
+            },
         )
+
+    @property
+    def drawn_by(self) -> str:
+        asked = self.sampling
+        sampler = asked.sampler if isinstance(asked.sampler, str) else asked.sampler["name"]
+        words = [str(sampler), f"{asked.num_inference_steps} steps"]
+        if self.labels:
+            scale = GUIDANCE if asked.guidance_scale is None else asked.guidance_scale
+            words.append(f"guidance {scale:g}")
+        return ", ".join(words)
 
     def with_sampling(self, **options: Any) -> DiffusionGenerator:
         """Returns the generator with another `sampling`; networks and what is compiled are shared.
@@ -206,8 +240,7 @@ class DiffusionGenerator(Generator):
                     )
             return job
         scale = GUIDANCE if scale is None else scale
-        if not _is_number(scale) or not 0 <= scale < math.inf:
-            raise InvalidInputError(f"guidance_scale must be a number from 0 on, got {scale!r}")
+        require_guidance(scale)
         if scale == 1:
             if negative is not None:
                 raise InvalidInputError("negative_label does nothing with a guidance_scale of 1")
@@ -221,6 +254,7 @@ class DiffusionGenerator(Generator):
 
     def _begun(self, job: _Job, asked: Sampling) -> _Job:
         """Begins from an image in place of noise, and keeps what a mask does not give up."""
+        from zoo.models.diffusion.schedules import noised
         from zoo.models.diffusion.table import start_index
 
         strength = asked.strength
@@ -229,12 +263,12 @@ class DiffusionGenerator(Generator):
         index = start_index(job.table, strength)
         shape, count = self.card.output["shape"], len(job.start)
         given = image_rows(asked.image, shape, resize=False)
-        pixels = for_each(to_pixels(given / 127.5 - 1.0), count, "image")
+        pixels = for_each(to_pixels(from_pixels(given)), count, "image")
         latents = for_each(self._encode(given), count, "image")
         start = latents
         if index < len(job.table):
             alpha, sigma = job.table.alpha[index], job.table.sigma[index]
-            start = (alpha * latents + sigma * job.noise).astype(np.float32)
+            start = noised(latents, job.noise, alpha, sigma).astype(np.float32)
         free = job.noise if strength == 1 else start
         job = dataclasses.replace(job, table=job.table.since(index), start=free, pixels=pixels)
         if asked.mask is None:
@@ -280,7 +314,7 @@ class DiffusionGenerator(Generator):
         """Turns pixels 0 to 255 into what is denoised."""
         if "encode" in self.functions:
             return self.functions["encode"](pixels)
-        return (pixels / 127.5 - 1.0).astype(np.float32)
+        return from_pixels(pixels)
 
     def _decode(self, images: np.ndarray) -> np.ndarray:
         """Turns what is denoised into images in [-1, 1]."""
@@ -297,7 +331,3 @@ class DiffusionGenerator(Generator):
 def sample_shape(denoiser: keras.Model) -> tuple[int, ...]:
     """Returns (height, width, channels) of what a denoiser takes the noise out of."""
     return next(tuple(one.shape[1:]) for one in denoiser.inputs if one.name == "sample")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)

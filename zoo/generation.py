@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.cards import Card
+from zoo.checks import is_whole
 from zoo.errors import InvalidInputError
 from zoo.images import image_grid
 from zoo.latents import draw_rows, slerp, to_pixels
@@ -53,6 +54,11 @@ class Generator(Pipeline):
         super().__init__(card, functions)
         self.labels: list[str] = list(card.input.get("labels", []))
         self.latent_dim: int = card.input["shape"][0] - len(self.labels)
+
+    @property
+    def drawn_by(self) -> str:
+        """How images are drawn, in words, where there is more than one way; a metric's note."""
+        return ""
 
     @classmethod
     def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
@@ -290,11 +296,6 @@ class Generator(Pipeline):
         result = np.sum([s * mean for s, mean in zip(signs, means, strict=True)], axis=0)
         result[self.latent_dim :] = self.rows(1, plus[0][:1], label)[0, self.latent_dim :]
         return self.run(result[None].astype(np.float32))
-
-
-def is_whole(value: Any) -> bool:
-    """Returns whether a value is an integer, of Python or of NumPy, and no boolean."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _require_whole(name: str, value: Any, least: int, most: int) -> None:

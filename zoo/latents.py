@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,11 @@ def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
             np.sin((1 - share) * angle) * unit_start + np.sin(share * angle) * unit_end
         ) / np.sin(angle)
     return (directions * ((1 - share) * lengths[0] + share * lengths[1])).astype(np.float32)
+
+
+def from_pixels(pixels: Any) -> Any:
+    """Maps pixels, 0 to 255, to [-1, 1]; an array of floats or a tensor keeps its type."""
+    return pixels / 127.5 - 1.0
 
 
 def to_pixels(images: np.ndarray) -> np.ndarray:

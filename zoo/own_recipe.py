@@ -40,8 +40,8 @@ def recipe_on(
     Args:
         base: An architecture, a recipe, or its name.
         source: As `zoo.data.own.resolve` takes it, for a translation a pair of domains: its name,
-            or two folders of images; for a generator also a folder of pictures alone. It is
-            prepared where that is needed.
+            or two folders of images; for a generator or an autoencoder also a folder of pictures
+            alone. It is prepared where that is needed.
         size: Height and width that images of a new source are resized to; by default those that
             the architecture's recipes train on. A source that is prepared keeps its size, for runs
             and stored models go by its one name; a line on standard error says so.
@@ -59,7 +59,13 @@ def recipe_on(
         base = registry.recipes().get(base)
     named = base.architecture if isinstance(base, Recipe) else base
     task = registry.architectures().get(named).task
-    pair = str(source).startswith(PAIR) or str(source) in data.PAIRS
+    shift = _is_shift(str(source))
+    if shift != (isinstance(base, Recipe) and _is_shift(base.data.name)):
+        raise RecipeError(
+            "a shift between two domains is for a recipe of adaptation, and that learns from "
+            "nothing else: train one such as small_cnn.mnist_to_usps-cdan"
+        )
+    pair = (str(source).startswith(PAIR) or str(source) in data.PAIRS) and not shift
     if pair != (task == "translation"):
         raise RecipeError(
             "pairs of domains are for translation, and it learns from nothing else: name two "
@@ -78,6 +84,10 @@ def recipe_on(
     if recipe is None and known in registry.recipes():
         return registry.recipes().get(known)
     return recipe_for(architecture, dataset, recipe)
+
+
+def _is_shift(name: str) -> bool:
+    return name in data.PAIRS and isinstance(data.PAIRS.get(name), data.Shift)
 
 
 def _tell_of_size(architecture: str, dataset: str, size: int) -> None:
@@ -161,6 +171,11 @@ def recipe_for(architecture: str, dataset: str, base: Recipe | None = None) -> R
         batch_size = min(base.batch_size, largest)
         if batch_size < base.batch_size:
             say(f"batch_size is {batch_size}, not {base.batch_size}, for {own} images")
+        for role, parent in base.parents.items():
+            say(
+                f"{name} is built on {parent['model']}, as {base.name} is; "
+                f"`--set parents.{role}.model=NAME` names another"
+            )
         return dataclasses.replace(base, name=name + suffix, data=spec, batch_size=batch_size)
     batch_size = min(BATCH_SIZE, largest)
     steps = (count - validation) // batch_size

@@ -11,6 +11,7 @@ from zoo.errors import CorruptModelError, RecipeError, UnknownModelError, did_yo
 if TYPE_CHECKING:
     import keras
 
+    from zoo.cards import Card
     from zoo.recipe import Recipe
 
 _FIELDS = ("model", "sha256")
@@ -38,14 +39,15 @@ def pinned_parents(recipe: Recipe) -> Recipe:
     Trained again, such a recipe has the very same parents, whatever is stored later.
 
     Raises:
-        RecipeError: for a parent that is not stored, with the command that makes it.
+        RecipeError: for a parent that is not stored, with the command that makes it, and for an
+            autoencoder of images of another shape than those of the recipe's data.
         UnknownModelError, InvalidInputError, CorruptModelError: as for `store.read_card`.
     """
-    pinned = {role: _pinned(recipe, parent) for role, parent in recipe.parents.items()}
+    pinned = {role: _pinned(recipe, role, parent) for role, parent in recipe.parents.items()}
     return recipe if pinned == recipe.parents else recipe.override({"parents": pinned})
 
 
-def _pinned(recipe: Recipe, parent: dict[str, Any]) -> dict[str, Any]:
+def _pinned(recipe: Recipe, role: str, parent: dict[str, Any]) -> dict[str, Any]:
     if parent.get("sha256"):
         return parent
     model = parent["model"]
@@ -58,8 +60,23 @@ def _pinned(recipe: Recipe, parent: dict[str, Any]) -> dict[str, Any]:
         raise RecipeError(
             f"{recipe.name} is built on {model}, which is not stored; `zoo train {name}` makes it"
         ) from error
+    _require_shape(recipe, role, card)
     digests = {network: card.sha256[file] for network, file in card.networks.items()}
     return {"model": f"{card.name}@{card.version}", "sha256": digests}
+
+
+def _require_shape(recipe: Recipe, role: str, card: Card) -> None:
+    from zoo import data
+
+    if card.task != "reconstruction":
+        return
+    theirs, own = (list(one) for one in (card.input["shape"], data.get(recipe.data.name).shape))
+    if theirs != own:
+        raise RecipeError(
+            f"{recipe.data.name} has images of shape {own}, but parents.{role}.model, "
+            f"{card.name}@{card.version}, is for {theirs}; train one on {recipe.data.name} and "
+            f"name it with `--set parents.{role}.model=NAME`"
+        )
 
 
 def load_parents(parents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, keras.Model]]:

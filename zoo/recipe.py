@@ -25,15 +25,22 @@ class DataSpec:
     """Which examples a recipe learns from.
 
     Args:
-        name: Name of a data set or, for translation, of a pair of domains, as `zoo data list` shows
-            them. Of a pair the numbers below are those of each domain.
+        name: Name of a data set or, for translation, of a pair of domains, for adaptation of a
+            shift between two, as `zoo data list` shows them. Of these the numbers below are those
+            of each domain.
         validation: Examples cut from the train split for validation, 0 for none.
         limit: Use only this many training examples, for quick tries; None for all.
         classes: Learn these classes only, named 0, 1, … in this order; None for all.
         per_class: Train on so many examples of each class; those of a smaller number are among
-            those of a larger one. None for all.
+            those of a larger one. None for all. Of a shift it is how many images of the target come
+            with labels, and None for none.
         repeat: Passes over the training examples in an epoch; for sets so small that a pass is a
             few steps.
+        without: Leave the examples of these labels out of training, though the model has their
+            classes and is tested on them; for a student that knows them from its teacher alone.
+            None leaves none out.
+        images: Train on the images of this other data set, without their labels, in place of the
+            set's own; for a student that learns from a teacher alone. None for the set's own.
     """
 
     name: str
@@ -42,6 +49,8 @@ class DataSpec:
     classes: list[int] | None = None
     per_class: int | None = None
     repeat: int = 1
+    without: list[int] | None = None
+    images: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +151,15 @@ class Recipe:
             and len(set(classes)) == len(classes) > 1
         ):
             raise RecipeError(f"data.classes must be two or more different labels, got {classes}")
+        left_out = self.data.without
+        if left_out is not None and not all(type(one) is int and one >= 0 for one in left_out):
+            raise RecipeError(f"data.without must be labels, got {left_out}")
+        if self.data.images is not None:
+            for field in ("classes", "per_class", "without"):
+                if getattr(self.data, field) is not None:
+                    raise RecipeError(f"data.{field} is for labelled images, data.images has none")
+            if self.data.images == self.data.name:
+                raise RecipeError("data.images must be another set than data.name")
         if not 0 <= self.seed < 2**32:
             raise RecipeError(f"seed must be 0 to 2^32 - 1, got {self.seed}")
         for network, decay in self.ema.items():

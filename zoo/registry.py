@@ -34,8 +34,9 @@ class Architecture:
         task: One of `TASKS`; decides the pipeline and the metrics.
         family: Folder under `zoo/models`.
         paper: The source, with year.
-        networks: `{attribute name: "module:function"}`. Each function takes `input_shape`, for a
-            classifier also `classes`, and the options of the network as keywords.
+        networks: `{attribute name: "module:function"}`. Each function takes what it asks for by
+            name of what the data and the parents say, such as `input_shape`, `classes` and
+            `parents`, and the options of the network as keywords.
         method: Name of the default training method.
         summary: One line for listings.
         method_options: Options of the default method, where its own defaults do not fit.

@@ -36,7 +36,7 @@ _USE = {
 }
 # The metrics that say most of a model, by task: what a line of a table has room for.
 _TOLD = {
-    "classification": r"accuracy|nll|ece|corruption_accuracy",
+    "classification": r"(source_)?accuracy|nll|ece|corruption_accuracy",
     "generation": r"(fd|kid|memorised)_.+(?<!_floor)|classifier_accuracy_score|negative_elbo",
     "reconstruction": r"mse|psnr|code_accuracy|code_neighbour_accuracy",
     "translation": r".+_to_.+(?<!_untranslated)_accuracy|.+_pairs",

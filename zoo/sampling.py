@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.checks import is_number
 from zoo.errors import InvalidInputError, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from zoo.models.diffusion.table import SamplingTable
 
-# What is asked for where nothing is said: of a generator with classes, and with an image.
+# What is asked for where neither the caller nor the card says anything: the guidance of a generator
+# with classes, the strength with an image.
+SAMPLER = "dpm_solver++"
+STEPS = 20
 GUIDANCE = 1.5
 STRENGTH = 0.8
+# What a recipe may say, and a card keeps, of how its model draws.
+KEPT = ("sampler", "num_inference_steps", "guidance_scale")
 # Noise of a stochastic sampler that is held at once, in bytes.
 _NOISE = 64 * 2**20
 
@@ -50,9 +57,9 @@ class Sampling:
             is for none at all.
     """
 
-    num_inference_steps: int = 20
+    num_inference_steps: int = STEPS
     guidance_scale: float | None = None
-    sampler: str | Mapping[str, Any] = "dpm_solver++"
+    sampler: str | Mapping[str, Any] = SAMPLER
     negative_label: str | int | Sequence[str | int] | None = None
     image: Any = None
     strength: float | None = None
@@ -68,6 +75,12 @@ class Sampling:
                 near = did_you_mean(nearest(option, known))
                 raise InvalidInputError(f"sampling has no option {option!r}{near}")
         return dataclasses.replace(self, **options)
+
+
+def require_guidance(scale: Any) -> None:
+    """Raises `InvalidInputError` for what is no scale of guidance."""
+    if not is_number(scale) or not 0 <= scale < math.inf:
+        raise InvalidInputError(f"guidance_scale must be a number from 0 on, got {scale!r}")
 
 
 def further_noise(noise: np.ndarray) -> np.random.Generator:

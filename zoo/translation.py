@@ -10,7 +10,7 @@ import numpy as np
 from zoo.cards import Card
 from zoo.errors import InvalidInputError, did_you_mean, nearest
 from zoo.inputs import image_rows
-from zoo.latents import to_pixels
+from zoo.latents import from_pixels, to_pixels
 from zoo.pipelines import Pipeline
 from zoo.runtime.batches import BLOCK
 
@@ -98,7 +98,7 @@ class Translator(Pipeline):
                 f"{self.card.name} translates {' and '.join(self.directions)}, not {name!r}{near}"
             )
         translated = self.functions[self._ways[name]]
-        return to_pixels(translated(np.asarray(rows, np.float32) / 127.5 - 1.0))
+        return to_pixels(translated(from_pixels(np.asarray(rows, np.float32))))
 
     def translate(self, images: Any, direction: str) -> np.ndarray:
         """Returns translations of one image or many, uint8 (n, height, width, channels).

@@ -7,8 +7,10 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 // `draw(from, to)` gets each piece of a stroke; `cursor` shows where the keyboard's pen is.
 export function startPen(canvas, cursor, draw) {
-  byPointer(canvas, draw);
-  byKeyboard(canvas, cursor, draw);
+  // A line without length, as a tap makes it, would leave no dot.
+  const stroke = (from, [x, y]) => draw(from, [x + 0.01, y]);
+  byPointer(canvas, stroke);
+  byKeyboard(canvas, cursor, stroke);
 }
 
 function byPointer(canvas, draw) {

@@ -103,6 +103,8 @@ def test_a_finger_draws_on_a_phone(browser: Any, server: Server) -> None:
         visit.page.tap("#canvas")
     visit.settle()
     assert visit.labels()
+    drawn = pixels_of(visit.sent(CLASSIFY)["image"])[..., 0]
+    assert drawn[140, 140] == 255 and drawn[0, 0] == 0, "a tap leaves a dot"
     visit.close()
 
 

@@ -14,7 +14,7 @@ from tests.store.common import NAME, change_byte, fakes, make_card
 from zoo import store
 from zoo.cli import main
 
-OTHER = "dcgan.mnist"
+OTHER = "dcgan.mnist-other"
 
 
 @pytest.fixture

@@ -59,6 +59,18 @@ def test_another_recipe_keeps_its_settings(tmp_path: Path) -> None:
     assert recipe_for("dcgan", "few", generator).name == "dcgan.few"
 
 
+def test_what_another_recipe_is_built_on_is_kept_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = recipe_on("ldm.fashion_mnist", write(tmp_path / "few.npz", 30))
+    assert recipe.name == "ldm.few"
+    assert recipe.parents == {"autoencoder": {"model": "kl_autoencoder.fashion_mnist"}}
+    assert (
+        "ldm.few is built on kl_autoencoder.fashion_mnist, as ldm.fashion_mnist is; "
+        "`--set parents.autoencoder.model=NAME` names another"
+    ) in capsys.readouterr().err
+
+
 def test_a_registered_recipe_is_taken_where_there_is_one(sample_home: Path) -> None:
     assert recipe_on("mlp", "fashion_mnist") == registry.recipes().get("mlp.fashion_mnist")
 

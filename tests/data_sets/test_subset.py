@@ -71,6 +71,50 @@ def test_too_few_of_a_class_are_named() -> None:
         data.labels(DataSpec("mnist", classes=[3, 10]))
 
 
+def test_what_is_left_out_is_a_class_of_the_model_all_the_same() -> None:
+    spec = DataSpec("mnist", without=[3, 5], validation=50)
+    train, held = data.training_examples(spec)
+    assert held is not None and data.labels(spec) == data.get("mnist").labels
+    whole, same_held = data.training_examples(DataSpec("mnist", validation=50))
+    assert same_held is not None
+    np.testing.assert_array_equal(held["label"], same_held["label"])
+    kept = ~np.isin(whole["label"], [3, 5])
+    np.testing.assert_array_equal(train["image"], whole["image"][kept])
+    np.testing.assert_array_equal(train["label"], whole["label"][kept])
+    few, _ = data.training_examples(DataSpec("mnist", without=[9], per_class=3))
+    assert np.bincount(few["label"]).tolist() == [3] * 9
+    chosen, _ = data.training_examples(DataSpec("mnist", classes=[9, 8, 7], without=[8]))
+    assert set(chosen["label"].tolist()) == {0, 2}
+    with pytest.raises(RecipeError, match=r"mnist has the labels 0 to 9, not 10"):
+        data.training_examples(DataSpec("mnist", without=[10]))
+
+
+def test_images_of_another_set_come_without_labels() -> None:
+    train, held = data.training_examples(DataSpec("mnist", images="fashion_mnist", validation=40))
+    assert set(train) == {"image"} and held is not None
+    np.testing.assert_array_equal(train["image"], data.load("fashion_mnist", "train")["image"])
+    assert len(held["label"]) == 40
+    with pytest.raises(
+        RecipeError, match=r"images: cifar10 has images of 32x32x3, mnist of 28x28x1"
+    ):
+        data.training_examples(DataSpec("mnist", images="cifar10"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"images": "usps", "per_class": 3}, "data.per_class is for labelled images"),
+        ({"images": "usps", "without": [3]}, "data.without is for labelled images"),
+        ({"images": "mnist"}, "data.images must be another set than data.name"),
+        ({"without": [-1]}, "data.without must be labels, got"),
+        ({"without": 3}, "data.without must be list"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        Recipe("mlp.mnist", "mlp", DataSpec("mnist", **fields))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -13,7 +13,9 @@ from keras import layers, ops
 import zoo
 from tests.denoisers import untrained
 from tests.steps import train_once, values
-from zoo.errors import RecipeError
+from zoo import registry
+from zoo.diffusion import DiffusionGenerator
+from zoo.errors import RecipeError, ZooError
 from zoo.latents import to_pixels
 from zoo.layers.moments import MOMENTS
 from zoo.layers.normalization import normalize
@@ -24,7 +26,11 @@ from zoo.models.diffusion.predictions import PREDICTIONS, noise_in, target
 from zoo.models.diffusion.schedules import NoiseSchedule
 from zoo.models.diffusion.time import DiffusionTime
 from zoo.models.diffusion.unet import denoiser
+from zoo.pipelines import make_pipeline
+from zoo.runs import new_run
+from zoo.training.checkpoint import save_checkpoint
 from zoo.training.engine import assign_all
+from zoo.training.publish import make_card
 
 SHAPE = (8, 8, 1)
 RNG = np.random.default_rng(0)
@@ -230,11 +236,39 @@ def test_drawn_images_follow_their_label() -> None:
     [
         ({"loss_weight": "snr"}, "loss_weight must be simple or min_snr, got snr"),
         ({"label_dropout": 1.0}, r"label_dropout must be in \[0, 1\), got 1.0"),
+        ({"sampling": {"sampelr": "ddim"}}, "got 'sampelr'; did you mean sampler"),
+        ({"sampling": {"strength": 0.5}}, "num_inference_steps, guidance_scale, got 'strength'"),
+        ({"sampling": {"sampler": "dmim"}}, "unknown sampler 'dmim'; did you mean ddim"),
+        ({"sampling": {"num_inference_steps": 1001}}, "1 to 1000, .* got 1001"),
+        ({"sampling": {"guidance_scale": -1}}, "guidance_scale must be a number from 0 on, got -1"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, ZooError), match=words):
         game(**options)
+
+
+def test_guidance_that_a_card_would_keep_needs_classes() -> None:
+    with pytest.raises(ValueError, match="guidance_scale needs a denoiser with classes"):
+        game(untrained(classes=0), sampling={"guidance_scale": 2.0})
+
+
+def test_a_recipe_says_how_its_model_draws(sample_home: Path) -> None:
+    """As one that was distilled would, of which one step is enough."""
+    sampling = {"sampler": "ddim", "num_inference_steps": 1, "guidance_scale": 1.0}
+    recipe = registry.recipes().get("ddpm.fashion_mnist")
+    for asked, told in (
+        (sampling, "ddim, 1 steps, guidance 1"),
+        ({"num_inference_steps": 4}, "dpm_solver++, 4 steps, guidance 1.5"),
+        ({}, "dpm_solver++, 20 steps, guidance 1.5"),
+    ):
+        method = {"method": {"name": "diffusion", "sampling": asked}} if asked else {}
+        run = new_run(recipe.override(method))
+        run.model = game(sampling=asked)
+        save_checkpoint(run.folder / "checkpoint.npz", run.model, {})
+        networks = run.model.published_networks()
+        generator = make_pipeline(make_card(run, networks), networks)
+        assert isinstance(generator, DiffusionGenerator) and generator.drawn_by == told
 
 
 def test_no_weight_for_the_last_timestep_is_refused() -> None:

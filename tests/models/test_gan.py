@@ -36,6 +36,21 @@ def game(virtual_batch: int = 0, minibatch_kernels: int = 0, **options: Any) -> 
     return compiled(GAN(generator, discriminator, **options))
 
 
+@pytest.mark.parametrize(("stages", "side"), [(0, 10), (1, 22)])
+def test_an_extra_stage_lets_a_feature_see_more_of_an_image(stages: int, side: int) -> None:
+    network = dcgan.discriminator((28, 28, 1), width=2, batch_norm=False, extra_stages=stages)
+    maps = network.get_layer("features").input
+    _, height, breadth, channels = maps.shape
+    look = keras.Model(network.input, maps)
+    # A pixel is seen by the middle feature if that changes with it.
+    images = np.tile(RNG.normal(size=(1, 28, 28, 1)).astype("float32"), (1 + 784, 1, 1, 1))
+    images.reshape(-1, 784)[np.arange(1, 785), np.arange(784)] += 3
+    of_middle = look.predict(images, verbose=0)[:, (height - 1) // 2, (breadth - 1) // 2]
+    assert of_middle.shape == (785, channels)
+    seen = np.abs(of_middle[1:] - of_middle[0]).max(-1).reshape(28, 28) > 1e-6
+    assert (np.ptp(np.nonzero(seen), axis=1) + 1).tolist() == [side, side]
+
+
 def linear_game(judging_rate: float, **options: Any) -> GAN:
     """A discriminator of one weight for each pixel: D(x) = w x, whose gradient is w everywhere."""
     keras.utils.set_random_seed(0)

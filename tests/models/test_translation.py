@@ -243,16 +243,30 @@ def test_a_training_pass_of_a_generator_does_not_depend_on_batch_mates() -> None
         assert not part.non_trainable_variables
 
 
+def test_with_a_skip_a_generator_adds_to_the_image() -> None:
+    keras.utils.set_random_seed(0)
+    network = cyclegan.generator((8, 8, 1), width=2, blocks=1, downsamplings=1, skip=True)
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype("float32")
+    images[0, 0, :2, 0] = -1, 1
+    last = next(one for one in reversed(network.layers) if isinstance(one, keras.layers.Conv2D))
+    last.set_weights([np.zeros_like(weights) for weights in last.get_weights()])
+    made = keras.ops.convert_to_numpy(network(images))
+    np.testing.assert_allclose(made, 0.9 * images, atol=1e-5)
+
+
 def test_reflection_padding_is_numpys() -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype(np.float32)
     padded = keras.ops.convert_to_numpy(ReflectionPadding(3)(x))
     np.testing.assert_array_equal(padded, np.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)], "reflect"))
 
 
-@pytest.mark.parametrize(("side", "patch"), [(28, 16), (32, 16), (128, 34), (256, 70)])
-def test_a_patch_has_the_size_that_is_stated(side: int, patch: int) -> None:
+@pytest.mark.parametrize(
+    ("side", "depth", "patch"),
+    [(28, None, 16), (28, 0, 10), (32, None, 16), (128, None, 34), (256, None, 70)],
+)
+def test_a_patch_has_the_size_that_is_stated(side: int, depth: int | None, patch: int) -> None:
     """The receptive field of one logit, from kernels and strides."""
-    network = cyclegan.discriminator((side, side, 3), width=2)
+    network = cyclegan.discriminator((side, side, 3), width=2, depth=depth)
     field = 1
     for layer in reversed(network.layers):
         if isinstance(layer, keras.layers.Conv2D):

@@ -54,8 +54,8 @@ def test_sides_of_any_size_come_back(
     assert set(network.input) == set(inputs)
     out = answer(network, inputs)
     assert out.shape == inputs["sample"].shape
-    # It begins with next to nothing, and every part of it can learn.
-    assert 0 < np.abs(out).max() < 1e-3
+    # It begins with next to nothing of noise whose deviation is 1, and every part of it can learn.
+    assert 0 < np.abs(out).max() < 1e-2
 
 
 def test_attention_is_where_it_is_asked_for() -> None:

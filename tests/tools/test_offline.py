@@ -208,6 +208,7 @@ def test_what_is_missing_there_is_told_before_training(
     assert f"was packed for Python 3.99, not {HERE}" in one_line(done, "train")
 
 
+@pytest.mark.full
 def test_from_here_to_there_and_back_again(
     there: Path,
     elsewhere: Callable[..., dict[str, str]],

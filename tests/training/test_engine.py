@@ -282,3 +282,50 @@ def test_regularisation_counts_in_the_gradient() -> None:
     train_once(model, BATCH)
     # gradient: (1 - 3) from the loss, 2 * 0.5 * 1 from the penalty; 1 - 0.5 (-1) = 1.5.
     assert weights(model)[0] == pytest.approx(1.5)
+
+
+def normed(name: str) -> keras.Model:
+    """A fixed network with every kind of state: weights, statistics, a seed."""
+    inputs = keras.Input((1,))
+    x = keras.layers.BatchNormalization()(keras.layers.Dense(4)(inputs))
+    inner = keras.Model(inputs, keras.layers.Dropout(0.5)(x))
+    network = keras.Model(inputs, keras.layers.Dense(1)(inner(inputs)), name=name)
+    network.trainable = False
+    return network
+
+
+class Beside(Chase):
+    """A game with a third network that none of the players owns."""
+
+    def __init__(self, net_a: keras.Model, net_b: keras.Model, judge: keras.Model) -> None:
+        MultiPlayerModel.__init__(self, {"net_a": net_a, "net_b": net_b, "judge": judge})
+
+    def compute_losses(
+        self, batch: Batch, players: Sequence[str], training: bool = True
+    ) -> tuple[Losses, Losses]:
+        losses, logs = super().compute_losses(batch, players, training)
+        a = self.net_a(ops.ones((4, 1)))
+        told = ops.mean(self.judge(a, training=training))
+        return {player: loss + told for player, loss in losses.items()}, logs
+
+
+@pytest.mark.parametrize("fixed", ["the network", "its layers"])
+def test_a_fixed_network_is_left_alone(fixed: str) -> None:
+    judge = normed("judge")
+    if fixed == "its layers":
+        judge.trainable = True
+        for layer in judge.layers:
+            layer.trainable = False
+    model = Beside(line("a"), line("b"), judge)
+    model.compile({"a": keras.optimizers.SGD(0.5), "b": keras.optimizers.SGD(0.25)})
+    # What a step copies and puts back: the seed and the moving mean and variance, no weight.
+    spectators = model.spectator_variables(("a", "b"))
+    assert len(spectators) == 3
+    weights_of_judge = [v for v in judge.variables if all(v is not one for one in spectators)]
+    assert [tuple(v.shape) for v in weights_of_judge] == [(1, 4), (4,), (4,), (4,), (4, 1), (1,)]
+    before = [np.array(ops.convert_to_numpy(variable)) for variable in judge.variables]
+    for _ in range(2):
+        train_once(model, BATCH)
+    for variable, value in zip(judge.variables, before, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+    assert weights(model) != [1.0, 1.0]

@@ -110,6 +110,7 @@ def test_an_accelerator_gets_epochs_in_calls_of_like_size(monkeypatch: pytest.Mo
     assert [default(steps) for steps in (1, 64, 65, 453)] == [1, 64, 33, 57]
 
 
+@pytest.mark.full
 def test_what_was_compiled_is_kept_between_runs(sample_home: Path) -> None:
     code = """
 import sys
@@ -160,7 +161,12 @@ def on_devices(count: int, settings: Recipe) -> Run:
 
 
 @pytest.mark.parametrize(
-    "name", ["mlp.fashion_mnist", "resnet20.fashion_mnist", "dcgan.fashion_mnist"]
+    "name",
+    [
+        pytest.param("mlp.fashion_mnist", marks=pytest.mark.full),
+        "resnet20.fashion_mnist",
+        "dcgan.fashion_mnist",
+    ],
 )
 def test_eight_devices_train_like_one(sample_home: Path, name: str) -> None:
     """The same global batch; BatchNorm's statistics and the noise are those of all of it.

@@ -87,7 +87,7 @@ def test_two_processes_train_like_one(launch: Launch, sample_home: Path) -> None
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.full)])
 def test_a_killed_process_ends_the_other_and_the_last_epoch_is_kept(
     launch: Launch, sample_home: Path, killed: int
 ) -> None:

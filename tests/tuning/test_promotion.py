@@ -67,6 +67,7 @@ def test_the_winner_is_stored_with_its_lineage(
     assert [p.name for p in folder.parent.iterdir() if p.name.isdigit()] == [folder.name]
 
 
+@pytest.mark.full
 def test_the_command_prints_one_json_document(
     sample_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def history(path: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
+@pytest.mark.full
 def test_a_round_of_hyperband_equals_a_training_that_never_stopped(
     quick_tune: Callable[..., Any],
 ) -> None:
@@ -85,6 +86,7 @@ def test_no_completed_trial_is_one_clear_line(quick_tune: Callable[..., Any]) ->
         search.winner()
 
 
+@pytest.mark.full
 def test_one_command_is_one_search(quick_tune: Callable[..., Any]) -> None:
     """Done trials stay, more of them may be asked for, and another search is not mixed in."""
     lines: list[str] = []
@@ -179,6 +181,7 @@ class Killed(BaseException):
     """Stands for the process ending here."""
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("lines", [1, 3])
 def test_a_search_stopped_in_any_trial_goes_on(quick_tune: Callable[..., Any], lines: int) -> None:
     """In its very first epoch, and in the middle of a trial that continues another."""

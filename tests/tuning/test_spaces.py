@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.stored_parents import with_parents
 from tuning.custom_space import parse_space
 from tuning.spaces import SPACES, space_of
 from zoo import registry
@@ -75,10 +76,14 @@ def test_what_is_drawn_can_be_built(name: str) -> None:
 
     from zoo.training.build import build_model
 
-    recipe = registry.recipes().get(name)
+    recipe = with_parents(registry.recipes().get(name))
     images = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1)).astype("uint8")
     for hp in draws(recipe, 1):
-        build_model(space_of(recipe)(hp, recipe), images, 10, steps_per_epoch=2)
+        drawn = space_of(recipe)(hp, recipe)
+        model = build_model(drawn, images, 10, steps_per_epoch=2)
+        assert model.total_steps == 2 * drawn.epochs
+        shape = (10,) if "network" in model.published else images.shape[1:]
+        assert getattr(model, model.published[0]).output_shape[1:] == shape
 
 
 def test_the_mlp_space_reaches_the_network() -> None:

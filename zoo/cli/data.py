@@ -12,6 +12,10 @@ EXAMPLES = """\
   zoo data prepare fashion_mnist                  download and verify
   zoo data prepare fashion_mnist --from archives  read the original archives from a folder
   zoo data prepare mnist_usps                     both data sets of a pair of domains
+  zoo data prepare mnist_to_mnist_m --from archives
+                                                  both of a shift between two, for adaptation
+  zoo data prepare office_caltech10 --from archives
+                                                  features of four domains, not images
   zoo data prepare ~/pictures/pets --size 96      your own: a folder of class folders, a CSV
                                                   with path,label[,split], an npz, or tfds:NAME
   zoo data prepare ~/pictures/clouds --size 32    pictures alone, for a generator
@@ -52,17 +56,19 @@ def _list(arguments: argparse.Namespace) -> int:
     from zoo import data
     from zoo.report import text_table
 
+    sets: list[data.DataSet | data.FeatureSet]
+    sets = [data.get(name) for name in data.names() if name not in data.PAIRS]
+    sets += [data.FEATURE_SETS.get(name) for name in data.FEATURE_SETS]
     entries = [
         {
-            "name": name,
-            "prepared": data.is_prepared(name),
-            "shape": list(data.get(name).shape),
-            "classes": len(data.get(name).labels),
-            "splits": data.get(name).splits,
-            "licence": data.get(name).licence,
+            "name": known.name,
+            "prepared": data.is_prepared(known.name),
+            "shape": list(known.shape),
+            "classes": len(known.labels),
+            "splits": known.splits,
+            "licence": known.licence,
         }
-        for name in data.names()
-        if name not in data.PAIRS
+        for known in sets
     ]
     pairs = [
         {
@@ -89,7 +95,9 @@ def _list(arguments: argparse.Namespace) -> int:
     print(text_table(["name", "prepared", "image", "splits", "licence"], rows))
     rows = []
     for name in data.PAIRS:
-        domains = " and ".join(domain.name for domain in data.PAIRS.get(name).domains.values())
+        pair = data.PAIRS.get(name)
+        joint = " → " if isinstance(pair, data.Shift) else " and "
+        domains = joint.join(domain.name for domain in pair.domains.values())
         prepared = "yes" if data.is_prepared(name) else "no"
         made_of = data.sets_of(name)
         # One of the user's own is its own set, which is listed here alone.
@@ -104,7 +112,8 @@ def _size_of(name: str) -> tuple[str, str]:
     """Returns the shape of a data set's images and the number in each split, for a table."""
     from zoo import data
 
-    known = data.get(name)
+    known: data.DataSet | data.FeatureSet
+    known = data.FEATURE_SETS.get(name) if name in data.FEATURE_SETS else data.get(name)
     counts = ", ".join(f"{split} {count}" for split, count in known.splits.items())
     return "x".join(map(str, known.shape)), counts
 
@@ -116,7 +125,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from zoo.errors import InvalidInputError
 
     sources = [name for source in arguments.sources for name in data.sets_of(source)]
-    known = [source for source in sources if source in data.DATASETS]
+    known = [s for s in sources if s in data.DATASETS or s in data.FEATURE_SETS]
     options = {key: getattr(arguments, key) for key in ("name", "size", "colour", "skip_bad")}
     if known and any(options.values()):
         raise InvalidInputError(f"--name, --size, --colour, --skip-bad are not for {known[0]}")

@@ -69,17 +69,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a .png for a grid, a .gif or .webp for an animation, or a folder",
     )
     diffusion = parser.add_argument_group("diffusion models")
-    diffusion.add_argument("--steps", type=int, metavar="N", help="steps of the sampler")
     diffusion.add_argument(
-        "--guidance", type=float, metavar="W", help="1 is the class alone, more is more typical"
+        "--steps",
+        type=int,
+        metavar="N",
+        help="steps of the sampler (default: as the card says, else 20)",
     )
-    diffusion.add_argument("--sampler", help="ddpm, ddim, euler, heun or dpm_solver++")
+    diffusion.add_argument(
+        "--guidance",
+        type=float,
+        metavar="W",
+        help="1 is the class alone, more is more typical (default: as the card says, else 1.5)",
+    )
+    diffusion.add_argument(
+        "--sampler",
+        help="ddpm, ddim, euler, heun or dpm_solver++ (default: as the card says, else the last)",
+    )
     diffusion.add_argument(
         "--negative-label", metavar="LABEL", help="a class that guidance leads away from"
     )
     diffusion.add_argument("--image", metavar="FILE", help="begin from this picture, of their size")
     diffusion.add_argument(
-        "--strength", type=float, metavar="S", help="how much of it goes: 0 nothing, 1 all"
+        "--strength",
+        type=float,
+        metavar="S",
+        help="how much of it goes: 0 nothing, 1 all (default 0.8, with --mask 1)",
     )
     diffusion.add_argument(
         "--mask", metavar="FILE", help="paint anew where this picture is white, keep the rest"

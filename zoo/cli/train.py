@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SOURCE",
         help="train on this: a data set, a folder of class folders, a CSV (path,label), an npz; "
-        "for a GAN's recipe also a folder of pictures; for a translation two folders of images; "
+        "for a generator's or an autoencoder's recipe also a folder of pictures; "
+        "for a translation two folders of images; "
         "after the name",
     )
     parser.add_argument(

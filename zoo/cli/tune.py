@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = registry.recipes().get(arguments.name).override(arguments.set)
     if arguments.trials < 1:
         raise RecipeError(f"--trials must be at least 1, got {arguments.trials}")
-    data.require(recipe.data.name)
+    for name in data.sets_of(recipe.data.name):
+        data.require(name)
     import_backend()
 
     from tuning import promote, tune

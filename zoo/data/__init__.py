@@ -2,18 +2,24 @@
 
 from zoo.data.catalogue import DATASETS, DataSet, get, names
 from zoo.data.domains import as_judged, load_pair, training_count
-from zoo.data.pairs import PAIRS, Domain, Pair, sets_of, source
+from zoo.data.feature_sets import FEATURE_SETS, FeatureSet
+from zoo.data.features import Trial, load_features, load_trials
+from zoo.data.pairs import PAIRS, Domain, Pair, Shift, sets_of, source
 from zoo.data.prepare import class_counts, is_prepared, load, prepare, require, split_checksum
 from zoo.data.split import Arrays, cut_validation, order
 from zoo.data.subset import examples, labels, training_examples
 
 __all__ = [
     "DATASETS",
+    "FEATURE_SETS",
     "PAIRS",
     "Arrays",
     "DataSet",
     "Domain",
+    "FeatureSet",
     "Pair",
+    "Shift",
+    "Trial",
     "as_judged",
     "class_counts",
     "cut_validation",
@@ -22,7 +28,9 @@ __all__ = [
     "is_prepared",
     "labels",
     "load",
+    "load_features",
     "load_pair",
+    "load_trials",
     "names",
     "order",
     "prepare",

@@ -6,9 +6,10 @@ import dataclasses
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from zoo import paths
+from zoo.data.feature_sets import refuse_features
 from zoo.errors import UnknownModelError
 from zoo.registry import Catalogue, natural_sort
 
@@ -49,6 +50,7 @@ class DataSet:
     equivalents: tuple[str, ...] = ()
     tests: tuple[str, ...] = ("test",)
     judge: str | None = None
+    holds: ClassVar[str] = "image"
 
 
 _IDX_FILES = (
@@ -145,6 +147,27 @@ DATASETS.add(
 )
 
 DATASETS.add(
+    "mnist_m",
+    DataSet(
+        name="mnist_m",
+        shape=(28, 28, 3),
+        labels=tuple("0123456789"),
+        splits={"train": 60_000, "test": 9_001},
+        archives=(
+            "mnist/train-images-idx3-ubyte.gz",
+            "mnist/train-labels-idx1-ubyte.gz",
+            *(f"mnist_m/test_{number:02}.webp" for number in range(9)),
+            "mnist_m/labels.npz",
+        ),
+        licence="none stated by its authors; BSDS500 is for research and education, not commerce",
+        citation="Ganin, Lempitsky: Unsupervised domain adaptation by backpropagation, ICML 2015",
+        builder="zoo.data.builders.mnist_m:MnistM",
+        # It is made of three sets that lie side by side.
+        folder=".",
+    ),
+)
+
+DATASETS.add(
     "att_faces",
     DataSet(
         name="att_faces",
@@ -201,10 +224,12 @@ def get(name: str) -> DataSet:
     """Returns a data set of the catalogue, or one of the user's own that is prepared.
 
     Raises:
+        InvalidInputError: for a set of features.
         UnknownModelError: with near names, for any other name.
     """
     if name in DATASETS:
         return DATASETS.get(name)
+    refuse_features(name)
     record = record_of(name)
     try:
         return DataSet(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.data.catalogue import get
-from zoo.data.pairs import PAIRS, Domain, Pair
+from zoo.data.pairs import PAIRS, Domain, Pair, Shift
 from zoo.data.prepare import class_counts, load
 from zoo.data.split import Arrays, cut_validation
 from zoo.errors import InvalidInputError, RecipeError
@@ -35,6 +35,7 @@ VIEWS: dict[str, View] = {
     "left": lambda images: images[:, :, : images.shape[2] // 2],
     "right": lambda images: images[:, :, images.shape[2] // 2 :],
     "turned": turn,
+    "colour": lambda images: np.repeat(images, 3, axis=-1),
 }
 _UNDONE: dict[str | None, View] = {None: lambda images: images, "turned": turn_back}
 
@@ -44,8 +45,9 @@ def load_pair(name: str, split: str) -> Arrays:
 
     Returns:
         `{"a/image": uint8 (n, height, width, channels), "b/image": uint8 (m, height, …)}`, and
-        `a/label`, `b/label`, int64, of domains that have labels. Of a pair that is
-        `paired`, row i of both in `test` belong together; `train` promises nothing.
+        `a/label`, `b/label`, int64, of domains that have labels; but `train` of a shift has no
+        `b/label`: those of its target are not even read. Of a pair that is `paired`, row i of both
+        in `test` belong together; `train` promises nothing.
 
     Raises:
         UnknownModelError: for an unknown pair.
@@ -53,10 +55,11 @@ def load_pair(name: str, split: str) -> Arrays:
         InvalidInputError: when a domain is empty, or the two differ in size or channels.
     """
     pair = PAIRS.get(name)
+    hidden = "b" if isinstance(pair, Shift) and split == "train" else None
     arrays = {
         f"{prefix}/{key}": value
         for prefix, domain in pair.domains.items()
-        for key, value in _load(domain, split).items()
+        for key, value in _load(domain, split, hidden == prefix).items()
     }
     _check(pair, arrays)
     return arrays
@@ -105,9 +108,10 @@ def as_judged(images: np.ndarray, domain: Domain) -> np.ndarray:
     return _UNDONE[domain.view](images)
 
 
-def _load(domain: Domain, split: str) -> Arrays:
+def _load(domain: Domain, split: str, without_labels: bool) -> Arrays:
     dataset = get(domain.dataset)
-    arrays = load(dataset.name, dataset.tests[0] if split == "test" else split)
+    keys = ("image",) if without_labels else ("image", "label")
+    arrays = load(dataset.name, dataset.tests[0] if split == "test" else split, keys)
     if split == "train" and domain.half is not None:
         chosen = _half(len(arrays["image"]), domain.half)
         arrays = {key: value[chosen] for key, value in arrays.items()}

@@ -14,6 +14,7 @@ from typing import Any
 from zoo import paths
 from zoo.data.catalogue import DATASETS, NAME, folder, get, names, record_of
 from zoo.data.decoding import digest_of
+from zoo.data.feature_sets import FEATURE_SETS, refuse_features
 from zoo.data.own_arrays import SIZE, Options, arrays_of, say
 from zoo.data.own_pair import domain_names, folders_of, pair_source, read_pair, require_domains
 from zoo.data.pairs import PAIR, PAIRS, sets_of
@@ -112,6 +113,7 @@ def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
         if not path.exists():
             if path.suffix or os.sep in text:
                 raise InvalidInputError(f"there is no folder or file {text!r}")
+            refuse_features(text)
             raise UnknownModelError(text, names(), kind="data set")
         origin = str(path.resolve())
         last = path.resolve().name if path.is_dir() else path.stem
@@ -122,8 +124,13 @@ def _origin(source: str | Path, name: str | None) -> tuple[str, str]:
             f"a data set's name has lower-case letters, digits and underscores, got {chosen!r}; "
             f"choose one with {instead}"
         )
-    if chosen in DATASETS or PAIRS.has_built_in(chosen):
-        kind = "data set" if chosen in DATASETS else "pair of domains"
+    taken = {
+        "data set": chosen in DATASETS,
+        "set of features": chosen in FEATURE_SETS,
+        "pair of domains": PAIRS.has_built_in(chosen),
+    }
+    if any(taken.values()):
+        kind = next(kind for kind, is_one in taken.items() if is_one)
         raise InvalidInputError(
             f"{chosen} is a {kind} of the catalogue; choose another name with {instead}"
         )

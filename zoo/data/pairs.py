@@ -1,7 +1,9 @@
 """Which pairs of domains there are. To add one, add an entry here.
 
-A pair is two kinds of images of one size, `a` and `b`, that nobody has put side by side. What
-reads them is in `zoo/data/domains.py`. Pairs of the user's own are made by `zoo/data/own_pair.py`.
+A pair is two kinds of images of one size, `a` and `b`, that nobody has put side by side, to be
+translated into each other. A shift is a pair of which `a` is labelled, for classifiers of `b`. What
+reads them is in `zoo/data/domains.py` and `zoo/data/shifts.py`. Pairs of the user's own are made by
+`zoo/data/own_pair.py`.
 """
 
 from __future__ import annotations
@@ -74,8 +76,23 @@ class Pair:
         return "; ".join(f"{one.name}: {one.licence}" for one in self.sets)
 
 
-# Digits meet in 28x28 pixels, ink white on black, in one frame: `builders/usps.py` says how USPS
-# gets there, and MNIST is there already. So a classifier of either judges translations as they are.
+@dataclasses.dataclass(frozen=True)
+class Shift(Pair):
+    """A pair for adaptation: a has the labels, and a classifier is wanted for b.
+
+    Both have the same classes. What is learned from are the images and labels of a and the images
+    of b; labels of b only so far as a recipe asks for some. `zoo/data/shifts.py` reads it.
+    """
+
+    @property
+    def target(self) -> DataSet:
+        """The data set that the classifier is for, whose test splits count."""
+        return get(self.b.dataset)
+
+
+# Digits meet in 28x28 pixels in the frame of MNIST: `builders/usps.py` and `builders/mnist_m.py`
+# say how the others get there. So a classifier of either domain takes images as they are. Where one
+# domain has colours, the grey one is repeated in all three channels.
 _MNIST, _USPS = "small_cnn.mnist@1", "small_cnn.usps@1"
 
 
@@ -126,6 +143,13 @@ for _pair in (
         a=Domain("digit", "mnist", half=0, judge=_MNIST),
         b=Domain("inverted", "mnist", view="turned", half=1, judge=_MNIST),
         paired=True,
+    ),
+    Shift(name="mnist_to_usps", a=Domain("mnist", "mnist"), b=Domain("usps", "usps")),
+    Shift(name="usps_to_mnist", a=Domain("usps", "usps"), b=Domain("mnist", "mnist")),
+    Shift(
+        name="mnist_to_mnist_m",
+        a=Domain("mnist", "mnist", view="colour"),
+        b=Domain("mnist_m", "mnist_m"),
     ),
 ):
     PAIRS.add(_pair.name, _pair)

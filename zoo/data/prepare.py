@@ -14,6 +14,7 @@ import numpy as np
 
 from zoo import files, paths
 from zoo.data.catalogue import DataSet, folder, get
+from zoo.data.feature_sets import FEATURE_SETS, FeatureSet
 from zoo.data.pairs import PAIRS, sets_of
 from zoo.data.problems import SHOWN
 from zoo.data.split import Arrays
@@ -27,7 +28,7 @@ def is_prepared(name: str) -> bool:
 
 def require(name: str) -> None:
     """Raises `DataUnavailableError`, naming the command that mends it, if a set is not here."""
-    if not is_prepared(get(name).name):
+    if not is_prepared(_entry(name).name):
         raise DataUnavailableError(
             f"{name} is not here; run `zoo data prepare {name}` to download it, or "
             f"`zoo data prepare {name} --from DIR` to read its archives from DIR"
@@ -109,7 +110,7 @@ def prepare(name: str, source: str | Path | None = None) -> Path:
     """Makes a data set ready: archives are fetched or read, verified, and kept as arrays.
 
     Args:
-        name: A data set of the catalogue.
+        name: A data set of the catalogue, or a set of features.
         source: A folder with the original archives, or one with a folder of them named like the
             data set. None downloads them.
 
@@ -119,15 +120,14 @@ def prepare(name: str, source: str | Path | None = None) -> Path:
     Raises:
         DataUnavailableError: when an archive is missing, changed, or cannot be downloaded.
     """
-    dataset = get(name)
+    dataset = _entry(name)
     manual = _archive_folder(dataset, Path(source).expanduser()) if source is not None else None
     splits = _read_with_tfds(dataset, manual)
     for split, arrays in splits.items():
         expected = (dataset.splits[split], *dataset.shape)
-        if arrays["image"].shape != expected:
-            raise DataUnavailableError(
-                f"{name}/{split} should have shape {expected}, got {arrays['image'].shape}"
-            )
+        found = arrays[dataset.holds].shape
+        if found != expected:
+            raise DataUnavailableError(f"{name}/{split} should have shape {expected}, got {found}")
     return write(name, splits, {})
 
 
@@ -160,7 +160,11 @@ def arrays_checksum(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def _archive_folder(dataset: DataSet, source: Path) -> Path:
+def _entry(name: str) -> DataSet | FeatureSet:
+    return FEATURE_SETS.get(name) if name in FEATURE_SETS else get(name)
+
+
+def _archive_folder(dataset: DataSet | FeatureSet, source: Path) -> Path:
     if not source.is_dir():
         raise DataUnavailableError(f"there is no folder {source}")
     inner = source / (dataset.folder or dataset.name)
@@ -177,7 +181,7 @@ def _archive_folder(dataset: DataSet, source: Path) -> Path:
     return chosen
 
 
-def _read_with_tfds(dataset: DataSet, manual: Path | None) -> dict[str, Arrays]:
+def _read_with_tfds(dataset: DataSet | FeatureSet, manual: Path | None) -> dict[str, Arrays]:
     """Runs the TFDS builder. Of archives read from a folder nothing but the arrays is kept."""
     try:
         from zoo.data import tfds_bridge

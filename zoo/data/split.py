@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from zoo.errors import RecipeError
 Arrays = dict[str, np.ndarray]
 
 _VALIDATION_SEED = 2718
+_SUBSET_SEED = 5772
 _TEST_SHARE = 0.2
 # Of a class with fewer examples all are for training.
 LEAST_TO_TEST = 5
@@ -55,6 +57,27 @@ def cut_test(arrays: Arrays) -> np.ndarray:
         if len(positions) >= LEAST_TO_TEST:
             testing[positions[: max(1, round(_TEST_SHARE * len(positions)))]] = True
     return testing
+
+
+def few_of_each(label: np.ndarray, count: int, drawn_as: Iterable[int]) -> np.ndarray:
+    """Chooses `count` examples of each class, or all of a class that has no more.
+
+    They are the first ones of an order that depends on the class alone, so that a smaller choice is
+    part of a larger one.
+
+    Args:
+        label: Integers from 0 (n,).
+        count: How many of each class.
+        drawn_as: For each class the number that decides its order.
+
+    Returns:
+        Sorted positions, int64.
+    """
+    orders = [
+        np.random.default_rng([_SUBSET_SEED, one]).permutation(np.flatnonzero(label == new))
+        for new, one in enumerate(drawn_as)
+    ]
+    return np.sort(np.concatenate([chosen[:count] for chosen in orders]))
 
 
 def order(count: int, seed: int, epoch: int, key: tuple[int, ...] = ()) -> np.ndarray:

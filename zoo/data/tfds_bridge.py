@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from zoo.data.catalogue import DataSet
+from zoo.data.feature_sets import FeatureSet
 from zoo.data.split import Arrays
 from zoo.errors import DataUnavailableError, InvalidInputError
 from zoo.registry import load_object
 
 
-def builder_of(dataset: DataSet, data_dir: Path) -> tfds.core.DatasetBuilder:
+def builder_of(dataset: DataSet | FeatureSet, data_dir: Path) -> tfds.core.DatasetBuilder:
     """Returns the TFDS builder of a data set, of this project or of TFDS."""
     name = dataset.builder or dataset.name
     if ":" in name:
@@ -25,7 +26,7 @@ def builder_of(dataset: DataSet, data_dir: Path) -> tfds.core.DatasetBuilder:
     return tfds.builder(name, data_dir=data_dir)
 
 
-def read(dataset: DataSet, work: Path, manual: Path | None) -> dict[str, Arrays]:
+def read(dataset: DataSet | FeatureSet, work: Path, manual: Path | None) -> dict[str, Arrays]:
     """Builds a data set in `work`, from the archives in `manual` or from the network.
 
     Sizes and SHA-256 of the archives are verified against the checksums that TFDS ships.
@@ -131,9 +132,7 @@ def _check_network(url: str) -> None:
 def _arrays(builder: tfds.core.DatasetBuilder, split: str) -> Arrays:
     dataset = builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)
     arrays = tfds.as_numpy(dataset)
-    if "label" not in arrays:
-        return {"image": arrays["image"]}
-    return {"image": arrays["image"], "label": arrays["label"].astype("int64")}
+    return {k: v.astype("int64") if k == "label" else v for k, v in arrays.items()}
 
 
 def _first_line(error: BaseException) -> str:

@@ -29,7 +29,8 @@ def measure_classifier(classifier: Classifier, source: str | None = None) -> Eva
     """Measures a classifier on the test splits of the data on its card, or of another set.
 
     Classes of another set are the classifier's of the same names or, where these differ, those in
-    the same order.
+    the same order. What was adapted from one domain to another is measured on the other, and its
+    accuracy on the first is `source_accuracy`.
     """
     spec = _spelled(DataSpec(source), classifier) if source else data_of(classifier.card)
     learned = classifier.card.data.get("sha256")
@@ -39,6 +40,9 @@ def measure_classifier(classifier: Classifier, source: str | None = None) -> Eva
             "is for testing now may have been trained on",
             file=sys.stderr,
         )
+    known = data.source(spec.name)
+    if isinstance(known, data.Shift):
+        return _measured_on_both(classifier, known, source)
     splits = {split: data.examples(spec, split) for split in data.get(spec.name).tests}
     return _measured(classifier, splits, source)
 
@@ -53,6 +57,21 @@ def measure_unprepared(classifier: Classifier, source: str) -> Evaluation:
     place = np.argsort(_class_order(names, classifier, source))
     splits = {split: {**arrays, "label": place[arrays["label"]]}}
     return _measured(classifier, splits, shlex.quote(str(source)))
+
+
+def _measured_on_both(classifier: Classifier, shift: data.Shift, source: str | None) -> Evaluation:
+    """Measures everything on the target of a shift, and the accuracy alone on its source."""
+    target = DataSpec(shift.target.name)
+    splits = {split: data.examples(target, split) for split in shift.target.tests}
+    measured = _measured(classifier, splits, source)
+    test = data.load_pair(shift.name, "test")
+    right = classification.accuracy(in_chunks(classifier.scores, test["a/image"]), test["a/label"])
+    split = data.get(shift.a.dataset).tests[0]
+    record = recorder(classifier.card, split, len(test["a/label"]), source)
+    note = f"of {shift.a.name}, the domain with labels; all else is of {shift.b.name}"
+    first, *rest = measured.metrics
+    metrics = (first, record("source_accuracy", right, note), *rest)
+    return dataclasses.replace(measured, metrics=metrics)
 
 
 def _measured(

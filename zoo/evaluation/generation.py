@@ -70,7 +70,15 @@ def measure_generator(generator: Generator) -> Evaluation:
         "samples.png": encode_png(generator.grid(64, seed=0)),
         "neighbours.png": _neighbours(generator, training_images, found),
     }
-    return Evaluation(tuple(metrics), pictures)
+    return Evaluation(tuple(_told(metrics, generator.drawn_by)), pictures)
+
+
+def _told(metrics: list[Metric], drawn_by: str) -> Iterator[Metric]:
+    """Yields metrics with how the images were drawn in their notes; floors are of real images."""
+    for metric in metrics:
+        if drawn_by and not metric.name.endswith("_floor"):
+            metric = dataclasses.replace(metric, note=f"{metric.note}; drawn by {drawn_by}")
+        yield metric
 
 
 def _distances(

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.errors import InvalidInputError
 from zoo.evaluation.common import data_of, flat_pixels, in_chunks, trained_on
+from zoo.latents import from_pixels
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +49,7 @@ def probe_features(discriminator: keras.Model, images: np.ndarray) -> np.ndarray
     ]
     features = keras.layers.Concatenate()(pooled) if len(pooled) > 1 else pooled[0]
     function = compile_network(keras.Model(discriminator.inputs[0], features))
-    return in_chunks(lambda part: function(part / np.float32(127.5) - 1), images)
+    return in_chunks(lambda part: function(from_pixels(part.astype(np.float32))), images)
 
 
 def has_maps(discriminator: keras.Model) -> bool:

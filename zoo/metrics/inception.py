@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from zoo.errors import DataUnavailableError, InvalidInputError
+from zoo.latents import from_pixels
 from zoo.metrics.frechet import Moments, frechet_distance
 
 _SIDE = 299
@@ -80,7 +81,7 @@ def inception_network(weights: str | Path | None = "imagenet") -> keras.Model:
 def _moments(network: keras.Model, images: np.ndarray) -> Moments:
     moments = Moments()
     for start in range(0, len(images), _BATCH):
-        pixels = ops.cast(images[start : start + _BATCH], "float32") / 127.5 - 1
+        pixels = from_pixels(ops.cast(images[start : start + _BATCH], "float32"))
         if pixels.shape[-1] == 1:
             pixels = ops.repeat(pixels, 3, axis=-1)
         resized = ops.image.resize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.cards import Card
-from zoo.latents import draw_rows
+from zoo.latents import draw_rows, from_pixels
 
 COUNT = 32
 # Scores lie in [0, 1], images in [-1, 1]: half a level of 255 is 4e-3 there.
@@ -41,7 +41,7 @@ def parity_rows(
         flat = draw_rows(range(COUNT), math.prod(shape) - labelled, labelled)
         return {name: flat.reshape(COUNT, *shape)}
     pixels = _pictures(shape, rng)
-    return {name: pixels if takes == "pixels" else pixels / np.float32(127.5) - 1}
+    return {name: pixels if takes == "pixels" else from_pixels(pixels)}
 
 
 def tolerance(function: str, expected: np.ndarray) -> float:

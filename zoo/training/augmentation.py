@@ -55,6 +55,8 @@ def build_augmentation(
     def augment(batch: Batch) -> Batch:
         batch = dict(batch)
         for key in model.images:
+            if key not in batch:
+                continue
             stream = stream_of(key)
             flips = batch.pop(_flip_key(stream), None)
             images = batch[key]

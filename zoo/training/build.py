@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -15,10 +16,11 @@ from zoo.networks import features_of
 from zoo.parents import load_parents
 from zoo.recipe import Recipe
 from zoo.training.augmentation import build_augmentation
-from zoo.training.engine import MultiPlayerModel
+from zoo.training.engine import GIVEN, MultiPlayerModel
 from zoo.training.optimizers import build_optimizer
 from zoo.training.options import make
 from zoo.training.precision import set_precision
+from zoo.training.teachers import check_teachers
 from zoo.training.transfer import begin_from, build_slower_body, parent_network, takes_weights
 from zoo.transfer import LEARNING, RATE
 
@@ -119,6 +121,7 @@ def build_method(
     networks: Mapping[str, keras.Model],
     seed: int = 0,
     ema: Mapping[str, float] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> MultiPlayerModel:
     """Builds the game of a method's configuration around its networks, not yet compiled.
 
@@ -127,6 +130,7 @@ def build_method(
         networks: `{attribute name: built network}`, as the method names them.
         seed: Seed of the game's noise.
         ema: `{attribute name: decay}` of the networks whose moving average is kept.
+        given: Values of `zoo.training.engine.GIVEN`; a method gets those that it takes.
 
     Raises:
         UnknownModelError: for a method that is not registered.
@@ -136,20 +140,22 @@ def build_method(
     options = dict(config)
     method = registry.methods().get(options.pop("name"))
     game: Callable[..., MultiPlayerModel] = registry.load_object(method.model)
-    known = [
+    taken = [
         key
         for key, parameter in inspect.signature(game).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
+    known = [key for key in taken if key not in GIVEN]
     for option in options:
         if option not in known:
             near = did_you_mean(nearest(option, known))
             raise RecipeError(f"method {method.name} has no option {option!r}{near}")
+    own = {key: value for key, value in (given or {}).items() if key in taken}
     for network in ema or {}:
         if network not in networks:
             raise RecipeError(f"ema names {network!r}; the networks are {', '.join(networks)}")
     try:
-        return game(**networks, **options, seed=seed, ema=ema)
+        return game(**networks, **options, **own, seed=seed, ema=ema)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"method {method.name}: {error}") from error
 
@@ -189,14 +195,16 @@ def build_model(
         RecipeError: for an option that nothing takes or that a part refuses.
         CorruptModelError: for a stored model that is not the one that the recipe is pinned to.
     """
+    check_teachers(recipe)
     keras.utils.set_random_seed(recipe.seed)
     architecture = registry.architectures().get(recipe.architecture)
+    parents = load_parents(recipe.parents) if recipe.parents else None
     context = {
         "input_shape": images.shape[1:],
         "classes": classes,
         **pixel_statistics(images),
         "images": images,
-        **({"parents": load_parents(recipe.parents)} if recipe.parents else {}),
+        **({"parents": parents} if parents else {}),
     }
     if takes_weights(recipe.transfer):
         parent = parent_network(recipe.transfer)
@@ -209,7 +217,11 @@ def build_model(
     method = recipe.method or architecture.default_method
     if "name" not in method:
         raise RecipeError(f'method needs a name, such as {{"name": "{architecture.method}"}}')
-    model = build_method(method, networks, recipe.seed, recipe.ema)
+    given = {
+        "parents": context.get("parents", {}),
+        "new_network": functools.partial(_new_network, recipe, context),
+    }
+    model = build_method(method, networks, recipe.seed, recipe.ema, given)
     model.total_steps = recipe.epochs * steps_per_epoch
     for player in recipe.players:
         if player not in model.players:
@@ -228,3 +240,21 @@ def build_model(
     model.compile(optimizers, steps_per_execution=executed)
     model.set_augmentation(build_augmentation(recipe, model, steps_per_epoch, classes))
     return model
+
+
+def _new_network(
+    recipe: Recipe,
+    context: Mapping[str, Any],
+    architecture: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> keras.Model:
+    """Builds a further classifier for a recipe's data; by default another of its own kind."""
+    chosen = registry.architectures().get(architecture or recipe.architecture)
+    if chosen.task != "classification":
+        raise RecipeError(f"expected a classifier to train beside it, {chosen.name} is none")
+    if options is None:
+        options = recipe.network if chosen.name == recipe.architecture else {}
+    network = build_networks(chosen, context, options)["network"]
+    if recipe.precision == "mixed_bfloat16":
+        set_precision(network, recipe.precision)
+    return network

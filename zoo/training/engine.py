@@ -30,6 +30,11 @@ else:
 Batch = dict[str, Any]
 Losses = dict[str, Any]
 
+# What building hands to a method whose constructor has keywords of these names: `parents`, the
+# recipe's, as `{role: {name: network}}`; and `new_network`, a function (architecture, options) that
+# builds a further network for the same data. No recipe says them and no configuration keeps them.
+GIVEN = ("parents", "new_network")
+
 
 class MultiPlayerModel(Step, keras.Model):
     """Base of every training method.
@@ -46,7 +51,7 @@ class MultiPlayerModel(Step, keras.Model):
         rounds: The players of each round, in order. Players of one round share a forward pass.
         logged: Names of further values that `compute_losses` returns for the logs.
         published: Attributes of the networks that inference needs; functional ones.
-        images: Keys of a batch that hold images.
+        images: Keys of a batch that hold images; a batch may lack some.
         sample_columns: Images in a row where samples are laid out; None leaves it open.
         labels: `{key of images: key of their labels}` where training may mix labels, see
             `compute_losses`.
@@ -207,20 +212,24 @@ class MultiPlayerModel(Step, keras.Model):
         return [v for network in self.player_networks(player) for v in network.trainable_variables]
 
     def spectator_variables(self, players: Sequence[str]) -> list[keras.Variable]:
-        """The statistics of all networks that none of `players` owns."""
+        """The statistics and seeds of all networks that none of `players` owns.
+
+        Weights are none of them, not even those of a fixed network: nothing assigns these.
+        """
         playing = {attribute for player in players for attribute in self.players[player]}
         return [
             variable
             for attribute in self.network_names
             if attribute not in playing
-            for variable in getattr(self, attribute).non_trainable_variables
+            for variable in _states(getattr(self, attribute))
         ]
 
     def prepare_batch(self, batch: Batch, training: bool) -> Batch:
         """Casts images to floats and, in training, augments them."""
         prepared = dict(batch)
         for key in self.images:
-            prepared[key] = ops.cast(batch[key], floatx())
+            if key in batch:
+                prepared[key] = ops.cast(batch[key], floatx())
         if training and self._augment is not None:
             prepared = self._augment(prepared)
         return prepared
@@ -308,6 +317,17 @@ class MultiPlayerModel(Step, keras.Model):
             examples: Arrays as training has them.
         """
 
+    def further_arrays(self, examples: Batch) -> Batch:
+        """Returns what the method wants to find in a training batch beside the examples.
+
+        Args:
+            examples: Arrays as training has them.
+
+        Returns:
+            Arrays of as many rows as their streams have.
+        """
+        return {}
+
     @property
     def draws_samples(self) -> bool:
         """Whether the method has a `sample`."""
@@ -327,7 +347,7 @@ class MultiPlayerModel(Step, keras.Model):
         config = {
             option: getattr(self, option)
             for option in options
-            if option not in ("self", "kwargs", *self.network_names)
+            if option not in ("self", "kwargs", *GIVEN, *self.network_names)
         }
         networks = {n: serialize(getattr(self, n)) for n in self.network_names}
         own = {"seed": self.seed, "ema": dict(self.ema), "name": self.name}
@@ -346,6 +366,12 @@ class MultiPlayerModel(Step, keras.Model):
         model = cls(**values)
         model.total_steps = total_steps
         return model
+
+
+def _states(network: keras.Model) -> list[keras.Variable]:
+    """Returns the variables that running a network may change."""
+    weights = {id(v) for layer in network._flatten_layers() for v in layer._trainable_variables}
+    return [v for v in network.non_trainable_variables if id(v) not in weights]
 
 
 def values_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:

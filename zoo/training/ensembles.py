@@ -57,8 +57,12 @@ def fit_members(
         raise RecipeError(f"an ensemble has classifiers for members; {recipe.architecture} is none")
     if distribution.process_count() > 1:
         raise RecipeError("an ensemble is trained by one process")
+    if recipe.data.images is not None:
+        raise RecipeError("the members of an ensemble learn from labels, and data.images has none")
     import_backend(recipe.backend)
     train, validation = arrays or training_arrays(recipe)
+    if "label" not in train:
+        raise RecipeError(f"members of an ensemble learn from one data set, not {recipe.data.name}")
     classes = len(data.labels(recipe.data))
     boosting = recipe.ensemble["name"] == "samme"
     count = len(train["label"])

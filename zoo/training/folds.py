@@ -86,8 +86,12 @@ def fit_folds(
         raise RecipeError(f"cross-validation needs a classifier; {recipe.architecture} is none")
     if distribution.process_count() > 1:
         raise RecipeError("cross-validation is done by one process")
+    if recipe.data.images is not None:
+        raise RecipeError("cross-validation needs labels, and data.images has none")
     parent = runs_folder(recipe.name) / f"folds-{folds}"
     arrays, _ = data.training_examples(dataclasses.replace(recipe.data, validation=0))
+    if "label" not in arrays:
+        raise RecipeError(f"cross-validation is over one data set, not {recipe.data.name}")
     splits = list(split_folds(arrays["label"], folds))
     whole = last_run(recipe.name, recipe, parent) if resume else new_run(recipe, parent)
     import_backend(whole.recipe.backend)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from zoo.checks import is_number
 from zoo.errors import RecipeError
 from zoo.training.muon import ConvMuon
 from zoo.training.options import keras_class, make
@@ -123,7 +124,7 @@ def build_optimizer(
         _OPTIMIZERS, options.pop("name", "Adam"), keras.optimizers.Optimizer, "optimizer"
     )
     rate = options.pop("learning_rate", 1e-3)
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
+    if not is_number(rate) or not rate > 0:
         raise RecipeError(f"optimizer.learning_rate must be a positive number, got {rate!r}")
     options["learning_rate"] = build_schedule(rate * factor, schedule, total_steps)
     return make(optimizer_class, options, "optimizer")

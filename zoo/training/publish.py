@@ -74,6 +74,9 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
     dataset = data.source(recipe.data.name)
     pipeline = pipeline_of(architecture.task, networks)
     inputs, output = pipeline.describe(networks, data.labels(recipe.data))
+    if "sampling" in output:
+        method = recipe.method or architecture.default_method
+        output["sampling"] |= method.get("sampling", {})
     count = epoch_length(training_arrays(recipe)[0])
     seconds = sum(epoch["seconds"] for epoch in run.history)
     compiling = {"compile_seconds": round(run.compile_seconds, 1)} if run.compile_seconds else {}
@@ -92,7 +95,11 @@ def make_card(run: Run, networks: Mapping[str, keras.Model]) -> Card:
             "split": "train",
             "n": count,
             "sha256": data.split_checksum(dataset.name, "train"),
-            **({"classes": recipe.data.classes} if recipe.data.classes is not None else {}),
+            **{
+                field: value
+                for field in ("classes", "without", "images")
+                if (value := getattr(recipe.data, field)) is not None
+            },
         },
         metrics=(),
         input=inputs,

@@ -15,7 +15,7 @@ from zoo import data, registry
 from zoo.backend import import_backend
 from zoo.data.feed import epoch_length, first_images
 from zoo.errors import RecipeError, ZooError
-from zoo.recipe import Recipe
+from zoo.recipe import DataSpec, Recipe
 from zoo.runs import History, Run, last_run, locked, new_run, runs_folder
 from zoo.training import distribution
 from zoo.training.augmentation import further_arrays
@@ -24,6 +24,8 @@ from zoo.training.callbacks import BEST, CHECKPOINT, Keeper, SampleGrid, kept
 from zoo.training.checkpoint import read_checkpoint, restore
 from zoo.training.engine import MultiPlayerModel
 from zoo.training.stopping import is_over
+
+_DATA_SET, _PAIR, _SHIFT = "one data set", "a pair of domains", "a shift between two domains"
 
 
 def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
@@ -46,7 +48,7 @@ def begin_run(recipe: Recipe, resume: bool, as_begun: bool = False) -> Run:
                 "recipe": recipe.to_dict(),
                 "choice between a new run and --resume": [resume, as_begun],
                 "set of versions": versions(),
-                "data set": data.split_checksum(recipe.data.name, "train"),
+                "data set": data_checksum(recipe.data),
             }
         )
     begun = []
@@ -142,7 +144,7 @@ def fit_model(
     recipe, done, count = run.recipe, len(run.history), epoch_length(train)
     if done >= epochs or is_over(run.history, recipe.early_stopping):
         return
-    examples = {**train, **further_arrays(recipe, train)}
+    examples = {**train, **further_arrays(recipe, train), **model.further_arrays(train)}
     if not run.history:
         model.begin(train)
         restore(model, None)
@@ -211,8 +213,17 @@ def versions() -> dict[str, str]:
 
 def _circumstances(recipe: Recipe) -> dict[str, Any]:
     """Returns what else decides the result of a training: the versions, and what was learned."""
-    checksum = data.split_checksum(recipe.data.name, "train")
-    return {"versions": versions(), "data_sha256": checksum}
+    return {"versions": versions(), "data_sha256": data_checksum(recipe.data)}
+
+
+def data_checksum(spec: DataSpec) -> str:
+    """Returns the checksum of what is learned from: of its set and, where it names one, of another.
+
+    Raises:
+        DataUnavailableError: when one of them is not prepared.
+    """
+    sets = [spec.name] if spec.images is None else [spec.name, spec.images]
+    return " ".join(data.split_checksum(name, "train") for name in sets)
 
 
 def _compare(record: Mapping[str, Any], run: Run) -> None:
@@ -246,14 +257,31 @@ def training_arrays(recipe: Recipe) -> tuple[data.Arrays, data.Arrays | None]:
     """
     architecture = registry.architectures().get(recipe.architecture)
     source = data.source(recipe.data.name)
-    if (architecture.task == "translation") != isinstance(source, data.Pair):
-        wanted, pairs = "one data set", ""
-        if architecture.task == "translation":
-            wanted, pairs = "a pair of domains", f"; there are {', '.join(data.PAIRS)}"
-        raise RecipeError(f"{architecture.name} learns from {wanted}, not {source.name}{pairs}")
+    method = recipe.method.get("name", architecture.method)
+    game: Any = registry.load_object(registry.methods().get(method).model)
+    who, wanted = architecture.name, _DATA_SET
+    if architecture.task == "translation":
+        wanted = _PAIR
+    elif "target/image" in game.images:
+        who, wanted = f"the method {method}", _SHIFT
+    if _kind_of(source) != wanted:
+        alike = [name for name in data.PAIRS if _kind_of(data.PAIRS.get(name)) == wanted]
+        there = f"; there are {', '.join(alike)}" if alike else ""
+        raise RecipeError(f"{who} learns from {wanted}, not {source.name}{there}")
     if _learns_from_labels(architecture) and not data.labels(recipe.data):
         raise RecipeError(f"{architecture.name} learns from labels, and {source.name} has none")
+    if recipe.data.images is not None and not _learns_without_labels(recipe):
+        raise RecipeError(
+            f"the images of {recipe.data.images} come without labels; learn from a teacher alone, "
+            'as method={"name": "distillation", "alpha": 0} does'
+        )
     return data.training_examples(recipe.data)
+
+
+def _kind_of(source: data.DataSet | data.Pair) -> str:
+    if isinstance(source, data.Shift):
+        return _SHIFT
+    return _PAIR if isinstance(source, data.Pair) else _DATA_SET
 
 
 def _learns_from_labels(architecture: registry.Architecture) -> bool:
@@ -266,6 +294,14 @@ def _learns_from_labels(architecture: registry.Architecture) -> bool:
     builders = map(registry.load_object, architecture.networks.values())
     classes = [inspect.signature(builder).parameters.get("classes") for builder in builders]
     return any(one is not None and one.default != 0 for one in classes)
+
+
+def _learns_without_labels(recipe: Recipe) -> bool:
+    """A method of teachers does that gives labels no weight."""
+    if recipe.method.get("alpha") != 0 or not recipe.parents:
+        return False
+    method = registry.methods().get(recipe.method.get("name", ""))
+    return "parents" in inspect.signature(registry.load_object(method.model)).parameters
 
 
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:

@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.data.builders.common import given_folder
+from zoo.data.builders.common import SIDE, given_folder, read_sprite
 from zoo.data.catalogue import get
 from zoo.errors import DataUnavailableError
 
-SIDE = 32
-COLUMNS = 40
 BATCH = 10_000
 OFFICIAL = 1_000
 _URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -107,20 +105,10 @@ def read_sprites(folder: Path) -> tuple[list[np.ndarray], np.ndarray]:
     """
     with np.load(folder / "labels.npz", allow_pickle=False) as labels:
         train, test = labels["train"], labels["test_first1000"]
-    images = np.concatenate([_tiles(path) for path in sorted(folder.glob("train_*.webp"))])
+    images = np.concatenate([read_sprite(path) for path in sorted(folder.glob("train_*.webp"))])
     records = _records(images, train)
-    official = _records(_tiles(folder / "test_first1000.webp"), test)
+    official = _records(read_sprite(folder / "test_first1000.webp"), test)
     return [records[start : start + BATCH] for start in range(0, 5 * BATCH, BATCH)], official
-
-
-def _tiles(path: Path) -> np.ndarray:
-    """Cuts a sprite into images, row by row: uint8 (n, 32, 32, 3)."""
-    from PIL import Image
-
-    with Image.open(path) as opened:
-        sprite = np.asarray(opened.convert("RGB"))
-    rows = sprite.reshape(-1, SIDE, COLUMNS, SIDE, 3)
-    return rows.transpose(0, 2, 1, 3, 4).reshape(-1, SIDE, SIDE, 3)
 
 
 def _records(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

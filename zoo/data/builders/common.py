@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import DataUnavailableError
+
+# Of a sprite: tiles of so many pixels each way, so many of them in a row.
+SIDE = 32
+COLUMNS = 40
 
 
 def given_folder(dl_manager: Any) -> Path | None:
@@ -49,3 +55,13 @@ def verified_files(
             "differs); get them again"
         )
     return paths
+
+
+def read_sprite(path: Path) -> np.ndarray:
+    """Cuts a lossless sprite into its tiles, row by row: uint8 (n, 32, 32, 3)."""
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        sprite = np.asarray(opened.convert("RGB"))
+    rows = sprite.reshape(-1, SIDE, COLUMNS, SIDE, 3)
+    return rows.transpose(0, 2, 1, 3, 4).reshape(-1, SIDE, SIDE, 3)

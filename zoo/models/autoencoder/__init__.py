@@ -11,7 +11,7 @@ _CONVOLUTIONAL = "zoo.models.autoencoder.convolutional"
 _KL = "zoo.models.autoencoder.kl"
 _KINGMA = "Kingma, Welling: Auto-encoding variational Bayes, ICLR 2014"
 # Of pixels from -1 to 1. The divergence then weighs little: a latent keeps some three nats.
-_NEARLY_EXACT = {"name": "vae", "deviation": 0.1, "beta": 0.1}
+_NEARLY_EXACT = {"deviation": 0.1, "beta": 0.1}
 
 register(
     Method(
@@ -52,7 +52,7 @@ register(
         "CVPR 2022",
         networks={"encoder": f"{_KL}:encoder", "decoder": f"{_KL}:decoder"},
         method="vae",
-        method_options={"deviation": 0.1, "beta": 0.1},
+        method_options=_NEARLY_EXACT,
         summary="Residual encoder and decoder, a small map for a code, for latent diffusion",
     ),
     Architecture(
@@ -103,7 +103,7 @@ register(
         name="kl_autoencoder.mnist",
         architecture="kl_autoencoder",
         data=DataSpec("mnist"),
-        method=_NEARLY_EXACT,
+        method={"name": "vae", **_NEARLY_EXACT},
         optimizer=_ADAM,
         schedule=_COSINE,
         ema=_EMA,
@@ -114,7 +114,7 @@ register(
         name="kl_autoencoder.fashion_mnist",
         architecture="kl_autoencoder",
         data=DataSpec("fashion_mnist"),
-        method=_NEARLY_EXACT,
+        method={"name": "vae", **_NEARLY_EXACT},
         optimizer=_ADAM,
         schedule=_COSINE,
         ema=_EMA,

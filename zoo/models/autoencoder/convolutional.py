@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import KERNEL, halved
 from zoo.layers.normalization import normalize
+from zoo.layers.strided import KERNEL, halved
 from zoo.models.autoencoder import heads
 
 # No batch norm: a posterior should not depend on the other images of its batch. A smooth unit that

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import KERNEL
 from zoo.layers.moments import MOMENTS
 from zoo.layers.normalization import normalize
+from zoo.layers.strided import KERNEL
 from zoo.models.autoencoder import heads
 
 # Channels of every map are a multiple.

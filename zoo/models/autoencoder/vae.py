@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from keras.config import floatx
 
-from zoo.latents import draw_latents, to_pixels
+from zoo.latents import draw_latents, from_pixels, to_pixels
 from zoo.layers.moments import split_moments
 from zoo.losses.likelihoods import gaussian_kl, gaussian_nll
 from zoo.metrics.bounds import importance_weighted_bound
@@ -144,7 +144,7 @@ class VAE(CodingGame):
         outputs = self.decoded(latents, training)
         if self.bernoulli:
             return self.cross_entropy(images, outputs)
-        pixels = images / 127.5 - 1.0
+        pixels = from_pixels(images)
         if self.deviation != OPTIMAL:
             return gaussian_nll(pixels, outputs, self.deviation)
         variance = ops.maximum(ops.mean(ops.square(pixels - outputs)), _LEAST_VARIANCE)

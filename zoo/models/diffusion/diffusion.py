@@ -10,18 +10,21 @@ import numpy as np
 from keras import ops
 from keras.config import floatx
 
-from zoo.latents import draw_rows, to_pixels
+from zoo.errors import did_you_mean, nearest
+from zoo.latents import draw_rows, from_pixels, to_pixels
 from zoo.models.diffusion.predictions import target
 from zoo.models.diffusion.samplers import sampler_of
+from zoo.models.diffusion.schedules import noised
 from zoo.models.diffusion.time import diffusion_of
+from zoo.sampling import KEPT, SAMPLER, require_guidance
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
 from zoo.training.noise import CounterSeed
 
 LOSS_WEIGHTS = ("simple", "min_snr")
 # Hang et al. 2023, section 3.4: a signal-to-noise ratio above this weighs no more.
 _GAMMA = 5.0
-# How samples of the grids are drawn.
-_SAMPLER, _STEPS = "dpm_solver++", 10
+# Steps of the samples in the grids.
+_STEPS = 10
 
 
 class DenoisingGame(MultiPlayerModel):
@@ -43,11 +46,15 @@ class DenoisingGame(MultiPlayerModel):
         label_dropout: How often an image is shown without its label, in [0, 1), so that there is
             an answer without one for guidance to move away from (Ho and Salimans 2022,
             algorithm 1).
+        sampling: How the stored model draws where nothing else is asked for, and is measured:
+            `sampler`, `num_inference_steps` and `guidance_scale` as for `zoo.sampling.Sampling`,
+            whose defaults stand for what is left out. The card keeps them.
 
     Raises:
         ValueError: for an option out of range, and for `min_snr` with zero terminal SNR, whose last
             timestep would weigh nothing and be learned by nothing.
-        InvalidInputError: for a denoiser that is none.
+        InvalidInputError: for a denoiser that is none, and a sampling that cannot be.
+        UnknownModelError: for a sampler that there is none of.
     """
 
     players = {"denoiser": ("denoiser",)}
@@ -62,6 +69,7 @@ class DenoisingGame(MultiPlayerModel):
         *,
         loss_weight: str,
         label_dropout: float,
+        sampling: Mapping[str, Any] | None,
         **kwargs: Any,
     ) -> None:
         denoiser = networks["denoiser"]
@@ -77,6 +85,8 @@ class DenoisingGame(MultiPlayerModel):
         self.label_dropout = label_dropout
         shapes = {name: tensor.shape for name, tensor in denoiser.input.items()}
         self.classes = shapes["label"][-1] if "label" in shapes else 0
+        self.sampling = dict(sampling or {})
+        self._check_sampling()
         self._sample_shape = tuple(shapes["sample"][1:])
         # A column for each class.
         self.sample_columns = self.classes or None
@@ -85,11 +95,26 @@ class DenoisingGame(MultiPlayerModel):
         self._sigma = self.noise_schedule.sigma(times)
         self._weight = _weights(loss_weight, self.prediction, self._alpha, self._sigma)
 
+    def _check_sampling(self) -> None:
+        asked = self.sampling
+        for option in asked:
+            if option not in KEPT:
+                near = did_you_mean(nearest(str(option), KEPT))
+                raise ValueError(f"sampling is of {', '.join(KEPT)}, got {option!r}{near}")
+        kind = asked.get("sampler", SAMPLER)
+        sampler = sampler_of(kind, self.noise_schedule, self.prediction, clip=self.clip)
+        if "num_inference_steps" in asked:
+            sampler.spaced(asked["num_inference_steps"])
+        if "guidance_scale" in asked:
+            require_guidance(asked["guidance_scale"])
+            if not self.classes:
+                raise ValueError("guidance_scale needs a denoiser with classes, and this has none")
+
     # What a subclass may change.
 
     def encoded(self, images: Any) -> Any:
         """Turns pixels, 0 to 255, into what is diffused: here images in [-1, 1]."""
-        return images / 127.5 - 1.0
+        return from_pixels(images)
 
     def decoded(self, samples: np.ndarray) -> np.ndarray:
         """Turns what was drawn into images in [-1, 1]."""
@@ -106,7 +131,8 @@ class DenoisingGame(MultiPlayerModel):
         alpha, sigma = (_of(levels, timestep) for levels in (self._alpha, self._sigma))
         seed = self.rng("noise") if training else CounterSeed(self.seed, "evaluation", 0)
         noise = keras.random.normal(ops.shape(x0), seed=seed)
-        inputs = {"sample": alpha * x0 + sigma * noise, "timestep": ops.cast(timestep, floatx())}
+        noisy = noised(x0, noise, alpha, sigma)
+        inputs = {"sample": noisy, "timestep": ops.cast(timestep, floatx())}
         if self.classes:
             inputs["label"] = self._labels(batch["label"], count, training)
         answer = ops.cast(self.denoiser(inputs, training=training), floatx())
@@ -141,7 +167,7 @@ class DenoisingGame(MultiPlayerModel):
         rows = draw_rows(range(count), size, self.classes)
         x = rows[:, :size].reshape(-1, *self._sample_shape)
         given: dict[str, Any] = {"label": rows[:, size:]} if self.classes else {}
-        sampler = sampler_of(_SAMPLER, self.noise_schedule, self.prediction, clip=self.clip)
+        sampler = sampler_of(SAMPLER, self.noise_schedule, self.prediction, clip=self.clip)
         sampler.set_timesteps(min(_STEPS, self.noise_schedule.steps))
         with self.averaged_weights():
             for index, timestep in enumerate(sampler.timesteps):
@@ -159,6 +185,7 @@ class Diffusion(DenoisingGame):
         denoiser: As `unet.py` builds it, for images.
         loss_weight: `simple` or `min_snr`.
         label_dropout: Share of images shown without their label.
+        sampling: How the stored model draws.
     """
 
     def __init__(
@@ -167,10 +194,15 @@ class Diffusion(DenoisingGame):
         *,
         loss_weight: str = "simple",
         label_dropout: float = 0.1,
+        sampling: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            {"denoiser": denoiser}, loss_weight=loss_weight, label_dropout=label_dropout, **kwargs
+            {"denoiser": denoiser},
+            loss_weight=loss_weight,
+            label_dropout=label_dropout,
+            sampling=sampling,
+            **kwargs,
         )
 
 

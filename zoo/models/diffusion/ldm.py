@@ -173,6 +173,7 @@ class LatentDiffusion(DenoisingGame):
         decoder: As `decoder` builds it.
         loss_weight: As for `DenoisingGame`.
         label_dropout: Likewise.
+        sampling: Likewise.
     """
 
     published = ("denoiser", "encoder", "decoder")
@@ -186,12 +187,14 @@ class LatentDiffusion(DenoisingGame):
         *,
         loss_weight: str = "simple",
         label_dropout: float = 0.1,
+        sampling: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             {"denoiser": denoiser, "encoder": encoder, "decoder": decoder},
             loss_weight=loss_weight,
             label_dropout=label_dropout,
+            sampling=sampling,
             **kwargs,
         )
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from zoo.checks import is_whole
 from zoo.errors import InvalidInputError, did_you_mean, nearest
 from zoo.models.diffusion.predictions import denoised, require_prediction
 from zoo.models.diffusion.schedules import NoiseSchedule
@@ -77,7 +78,7 @@ class Sampler:
             if value not in known:
                 names = ", ".join(str(one) for one in known)
                 raise InvalidInputError(f"{option} must be {names}, got {value!r}")
-        if not _is_whole(steps_offset) or not 0 <= steps_offset < schedule.steps:
+        if not is_whole(steps_offset) or not 0 <= steps_offset < schedule.steps:
             raise InvalidInputError(
                 f"steps_offset must be 0 to {schedule.steps - 1}, got {steps_offset!r}"
             )
@@ -137,7 +138,7 @@ class Sampler:
     def spaced(self, num_inference_steps: int) -> np.ndarray:
         """Returns the timesteps of a number of steps, falling, float64."""
         total, count = self.schedule.steps, num_inference_steps
-        if not _is_whole(count) or not 1 <= count <= total:
+        if not is_whole(count) or not 1 <= count <= total:
             raise InvalidInputError(
                 f"num_inference_steps must be 1 to {total}, the steps of the noise schedule, "
                 f"got {count!r}"
@@ -234,7 +235,3 @@ class Sampler:
         if self._table is None:
             raise InvalidInputError("call set_timesteps before the first step")
         return self._table
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.checks import is_number
 from zoo.errors import InvalidInputError, UnknownModelError
 from zoo.models.diffusion.sampler import Sampler
 from zoo.models.diffusion.schedules import NoiseSchedule
@@ -44,7 +45,7 @@ class DDIM(Sampler):
         self, schedule: NoiseSchedule, prediction: str, *, eta: float = 0.0, **options: Any
     ) -> None:
         super().__init__(schedule, prediction, **options)
-        if isinstance(eta, bool) or not isinstance(eta, int | float) or not 0 <= eta <= 1:
+        if not is_number(eta) or not 0 <= eta <= 1:
             raise InvalidInputError(f"eta must be 0 to 1, got {eta!r}")
         self.eta = float(eta)
 

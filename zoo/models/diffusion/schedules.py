@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.checks import is_whole
 from zoo.errors import InvalidInputError, did_you_mean, nearest
 
 # Nichol and Dhariwal 2021, section 3.2: the offset s of the cosine, and the largest beta.
@@ -59,7 +60,7 @@ class NoiseSchedule:
         if name not in SCHEDULES:
             near = did_you_mean(nearest(str(name), SCHEDULES))
             raise InvalidInputError(f"schedule must be {', '.join(SCHEDULES)}, got {name!r}{near}")
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 2:
+        if not is_whole(steps) or steps < 2:
             raise InvalidInputError(f"a noise schedule has at least 2 steps, got {steps!r}")
         make, first, last = SCHEDULES[name]
         if first is None and (beta_start, beta_end) != (None, None):
@@ -130,7 +131,7 @@ class NoiseSchedule:
             level.reshape(shape).astype(np.float32) if np.ndim(timestep) else float(level)
             for level in (self.alpha(timestep), self.sigma(timestep))
         )
-        return alpha * images + sigma * noise
+        return noised(images, noise, alpha, sigma)
 
     def config(self) -> dict[str, Any]:
         """Returns what JSON can hold and `from_config` makes the same schedule of."""
@@ -166,6 +167,11 @@ class NoiseSchedule:
 
     def __repr__(self) -> str:
         return f"NoiseSchedule({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+
+
+def noised(images: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
+    """Returns alpha images + sigma noise, of arrays or tensors that broadcast."""
+    return alpha * images + sigma * noise
 
 
 def _linear(steps: int, start: float, end: float) -> np.ndarray:

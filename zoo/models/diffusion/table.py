@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from zoo.checks import is_number
 from zoo.errors import InvalidInputError
 
 
@@ -96,7 +97,7 @@ def start_index(table: SamplingTable, strength: float) -> int:
     Example:
         rows = table.since(start_index(table, 0.6))
     """
-    if isinstance(strength, bool) or not isinstance(strength, int | float | np.number):
+    if not is_number(strength):
         raise InvalidInputError(f"strength must be a number from 0 to 1, got {strength!r}")
     if not 0 <= strength <= 1:
         raise InvalidInputError(f"strength must be 0 to 1, got {strength}")

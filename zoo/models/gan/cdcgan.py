@@ -13,8 +13,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import INITIALIZER
 from zoo.layers.labelled_rows import SplitLabel
+from zoo.layers.strided import INITIALIZER
 from zoo.models.gan.dcgan import draw, look
 
 # A class begins as a vector like a latent one.
@@ -61,6 +61,7 @@ def discriminator(
     width: int = 64,
     batch_norm: bool = True,
     dropout: float = 0.0,
+    extra_stages: int = 0,
 ) -> keras.Model:
     """Builds the discriminator: logit(x, y) = w h(x) + v_y h(x), eq. 3 of the projection paper.
 
@@ -70,6 +71,7 @@ def discriminator(
         width: Channels of the first map; each smaller map has twice as many.
         batch_norm: As for `dcgan`.
         dropout: Share of the features dropped before the logit, in [0, 1).
+        extra_stages: As for `dcgan`.
 
     Returns:
         A model from `images` in [-1, 1] and `labels` (batch, classes), one-hot, to logits
@@ -77,7 +79,7 @@ def discriminator(
     """
     images = keras.Input(tuple(input_shape), name="images")
     labels = keras.Input((classes,), name="labels")
-    x = look(images, input_shape, width, batch_norm)
+    x = look(images, input_shape, width, batch_norm, extra_stages)
     if dropout:
         x = layers.Dropout(dropout)(x)
     v = layers.Dense(

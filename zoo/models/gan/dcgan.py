@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import INITIALIZER, KERNEL, SLOPE, halved
 from zoo.layers.minibatch_discrimination import MinibatchDiscrimination
+from zoo.layers.strided import INITIALIZER, KERNEL, SLOPE, halved
 from zoo.layers.virtual_batch_norm import (
     DropReference,
     ReferenceBatch,
@@ -78,6 +78,7 @@ def discriminator(
     batch_norm: bool = True,
     dropout: float = 0.0,
     minibatch_kernels: int = 0,
+    extra_stages: int = 0,
 ) -> keras.Model:
     """Builds the discriminator: convolutions of stride 2, no batch norm on the first.
 
@@ -88,13 +89,15 @@ def discriminator(
             needs networks without, for with it examples see each other.
         dropout: Share of the features dropped before the logit, in [0, 1).
         minibatch_kernels: Kernels of minibatch discrimination on the features; 0 for none.
+        extra_stages: Convolutions beyond the generator's smallest map, each of which halves once
+            more. Of 28x28 pixels a feature sees 10x10 without one and 22x22 with one.
 
     Returns:
         A model from `images` in [-1, 1] to logits (batch, 1), positive for real. The layer
         `features` holds the flattened last map.
     """
     images = keras.Input(tuple(input_shape), name="images")
-    x = look(images, input_shape, width, batch_norm)
+    x = look(images, input_shape, width, batch_norm, extra_stages)
     if dropout:
         x = layers.Dropout(dropout)(x)
     if minibatch_kernels:
@@ -104,14 +107,18 @@ def discriminator(
 
 
 def look(
-    images: keras.KerasTensor, input_shape: Sequence[int], width: int, batch_norm: bool
+    images: keras.KerasTensor,
+    input_shape: Sequence[int],
+    width: int,
+    batch_norm: bool,
+    extra_stages: int,
 ) -> keras.KerasTensor:
     """Shrinks images to the vectors of the layer `features`."""
     # So small weights need batch norm to bring the maps back to size.
     options = {} if batch_norm else {"use_bias": True, "kernel_initializer": "he_normal"}
     x = _conv(layers.Conv2D, width, **{"use_bias": True, **options})(images)
     x = layers.LeakyReLU(SLOPE)(x)
-    for step in range(1, _smallest(input_shape)[1]):
+    for step in range(1, _smallest(input_shape)[1] + extra_stages):
         x = _conv(layers.Conv2D, width << step, **options)(x)
         if batch_norm:
             x = layers.BatchNormalization()(x)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from zoo.layers.adversarial import SLOPE
 from zoo.layers.maxout import Maxout
+from zoo.layers.strided import SLOPE
 
 
 def generator(

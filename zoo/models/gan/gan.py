@@ -11,7 +11,7 @@ from keras import ops
 from keras.config import floatx
 
 from zoo.errors import RecipeError
-from zoo.latents import draw_rows, to_pixels
+from zoo.latents import draw_rows, from_pixels, to_pixels
 from zoo.layers.differentiable_augmentation import parse_policy
 from zoo.layers.labelled_rows import classes_of
 from zoo.layers.minibatch_discrimination import MinibatchDiscrimination
@@ -184,7 +184,7 @@ class GAN(MultiPlayerModel):
 
     def _this_turn(self, batch: Batch, training: bool) -> tuple[Any, Any]:
         """Returns this round's real images in [-1, 1] and, as one-hot rows, their labels."""
-        images = batch["image"] / 127.5 - 1.0
+        images = from_pixels(batch["image"])
         labels = ops.one_hot(batch["label"], self.classes, dtype=floatx()) if self.classes else None
         turns = self.discriminator_steps
         if turns == 1 or not training:

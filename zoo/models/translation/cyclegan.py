@@ -9,9 +9,10 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from zoo.layers.adversarial import INITIALIZER, SLOPE
 from zoo.layers.instance_norm import InstanceNormalization
 from zoo.layers.padding import ReflectionPadding
+from zoo.layers.shortcut import BeforeTanh
+from zoo.layers.strided import INITIALIZER, SLOPE
 from zoo.models.translation.game import TranslationGame
 from zoo.models.translation.pool import exchange
 from zoo.training.engine import Losses
@@ -22,6 +23,7 @@ def generator(
     width: int = 64,
     blocks: int = 6,
     downsamplings: int = 2,
+    skip: bool = False,
 ) -> keras.Model:
     """Builds a generator: down, residual blocks, up, with reflection padding throughout.
 
@@ -30,6 +32,8 @@ def generator(
         width: Channels of the first map; each smaller map has twice as many.
         blocks: Residual blocks; the paper has 6 at 128 pixels, 9 at 256.
         downsamplings: Convolutions of stride 2.
+        skip: Whether what is made is added to the image itself, before the last tanh. Then it
+            begins close to the image and learns what has to change.
 
     Returns:
         A model from `images` in [-1, 1] to images in [-1, 1] of the same shape.
@@ -61,6 +65,8 @@ def generator(
         )(x)
         x = _normalized(x)
     x = _conv(input_shape[-1], 7, use_bias=True)(ReflectionPadding(3)(x))
+    if skip:
+        x = layers.Add()([x, BeforeTanh()(images)])
     return keras.Model(images, layers.Activation("tanh", name="translated")(x), name="generator")
 
 
@@ -73,7 +79,8 @@ def discriminator(
         input_shape: (height, width, channels).
         width: Channels of the first map; each next one has twice as many, up to eight times.
         depth: Convolutions of stride 2. By default 3 from 256 pixels on, as in the paper, 2 from
-            128 on and 1 below: patches of 70, 34 and 16 pixels.
+            128 on and 1 below: patches of 70, 34 and 16 pixels. With 0 one is all there is,
+            without a norm: patches of 10.
 
     Returns:
         A model from `images` in [-1, 1] to logits (batch, rows, columns, 1), positive for real.

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from zoo.layers.adversarial import INITIALIZER, KERNEL, SLOPE, halved
+from zoo.latents import from_pixels
 from zoo.layers.instance_norm import InstanceNormalization
+from zoo.layers.strided import INITIALIZER, KERNEL, SLOPE, halved
 from zoo.models.translation.game import TranslationGame
 from zoo.models.translation.moments import mapped, principal_axes
 from zoo.training.engine import Batch
@@ -136,7 +137,7 @@ class DiscoGAN(TranslationGame):
         if self.start == "random":
             return
         rank = self.g_ab.get_layer(_DOWN).units
-        a, b = (principal_axes(examples[key] / 127.5 - 1.0, rank) for key in self.images)
+        a, b = (principal_axes(from_pixels(examples[key]), rank) for key in self.images)
         for network, one, other in ((self.g_ab, a, b), (self.g_ba, b, a)):
             down, up, bias = mapped(one, other)
             network.get_layer(_DOWN).set_weights([down])

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.latents import to_pixels
+from zoo.latents import from_pixels, to_pixels
 from zoo.losses.adversarial import ADVERSARIAL_LOSSES
 from zoo.training.engine import Batch, Losses, MultiPlayerModel
 
@@ -90,7 +90,7 @@ class TranslationGame(MultiPlayerModel):
     def compute_losses(
         self, batch: Batch, players: Sequence[str], training: bool = True
     ) -> tuple[Losses, Losses]:
-        a, b = (batch[key] / 127.5 - 1.0 for key in self.images)
+        a, b = (from_pixels(batch[key]) for key in self.images)
         # The discriminators judge what the generators' round has made, if there was one.
         if "generators" in players or "a/made" not in batch:
             batch["a/made"] = self.g_ba(b, training=training)
@@ -131,7 +131,7 @@ class TranslationGame(MultiPlayerModel):
         for key, network in zip(self.images, ("g_ab", "g_ba"), strict=True):
             known = self._watched[key]
             images = known[np.arange(count // 4) % len(known)]
-            inputs = images.astype("float32") / 127.5 - 1.0
+            inputs = from_pixels(images.astype("float32"))
             made = ops.convert_to_numpy(networks[network](inputs, training=False))
             rows += [images, to_pixels(made)]
         columns = self.sample_columns

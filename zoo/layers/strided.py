@@ -1,4 +1,4 @@
-"""What the convolutional networks of several adversarial games share."""
+"""What convolutional networks that halve their maps by strides share."""
 
 from __future__ import annotations
 

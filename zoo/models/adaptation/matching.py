@@ -1,0 +1,136 @@
+"""Adaptation by a distance of the domains' features: Deep CORAL (2016) and DAN (2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from zoo.losses.adaptation import FACTORS, bandwidths, coral, mmd
+from zoo.models.adaptation.game import AdaptationGame, Outputs, Parents, require_at_least_0
+from zoo.models.adaptation.networks import begun
+from zoo.training.engine import Losses
+
+
+class MatchingGame(AdaptationGame):
+    """Base of both: the loss has `weight` times the distances, summed over some layers.
+
+    Args:
+        network: Images to logits.
+        layers: Layers whose outputs are matched, one or more.
+        weight: At least 0.
+        **kwargs: As for `AdaptationGame`.
+    """
+
+    logged = ("accuracy", "distance")
+
+    def __init__(
+        self, network: keras.Model, *, layers: Sequence[str], weight: float, **kwargs: Any
+    ) -> None:
+        if not layers:
+            raise ValueError("layers must name one layer or more to match, got none")
+        require_at_least_0(weight=weight)
+        super().__init__(network, {}, layers=layers, **kwargs)
+        self.matched = list(layers)
+        self.weight = weight
+
+    def distance(self, source: Any, target: Any) -> Any:
+        """Returns the distance of two sets of rows, (n, d) and (m, d), a scalar."""
+        raise NotImplementedError
+
+    def alignment(self, outputs: Outputs, training: bool) -> tuple[Any, Losses]:
+        source, target = outputs["source"], outputs["target"]
+        total = sum(self.distance(source[layer], target[layer]) for layer in self.matched)
+        return self.weight * total, {"distance": total}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DeepCORAL(MatchingGame):
+    """Brings the covariances of the two domains together (Sun and Saenko 2016).
+
+    Args:
+        network: Images to logits.
+        matched: Layers that are matched; the paper's is the last.
+        weight: What the distance is multiplied by. The paper chooses it so that at the end of
+            training both losses are about as large.
+        labelled_weight: As for `AdaptationGame`, and so are all that follow.
+        batch_norm: How the domains share batch norm.
+        learns: Parts that learn.
+        parents: What the network begins from.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        *,
+        matched: Sequence[str] = ("logits",),
+        weight: float = 1.0,
+        labelled_weight: float = 1.0,
+        batch_norm: str = "apart",
+        learns: Sequence[str] = (),
+        parents: Parents | None = None,
+        **kwargs: Any,
+    ) -> None:
+        options: dict[str, Any] = {"labelled_weight": labelled_weight, "batch_norm": batch_norm}
+        super().__init__(
+            begun(network, parents),
+            layers=matched,
+            weight=weight,
+            learns=learns,
+            **options,
+            **kwargs,
+        )
+
+    def distance(self, source: Any, target: Any) -> Any:
+        return coral(source, target)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DAN(MatchingGame):
+    """Brings the domains' mean embeddings together, by multi-kernel MMD (Long et al. 2015).
+
+    Bandwidths are `factors` times the mean squared distance within the two batches together.
+
+    Args:
+        network: Images to logits.
+        matched: Layers that are matched; the paper's are all dense ones.
+        factors: Of the bandwidths, each above 0.
+        unbiased: Which estimate; the unbiased one may be negative.
+        weight: What the distance is multiplied by.
+        labelled_weight: As for `AdaptationGame`, and so are all that follow.
+        batch_norm: How the domains share batch norm.
+        learns: Parts that learn.
+        parents: What the network begins from.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        *,
+        matched: Sequence[str] = ("features", "logits"),
+        factors: Sequence[float] = FACTORS,
+        unbiased: bool = False,
+        weight: float = 1.0,
+        labelled_weight: float = 1.0,
+        batch_norm: str = "apart",
+        learns: Sequence[str] = (),
+        parents: Parents | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not factors or min(factors) <= 0:
+            raise ValueError(f"factors must be one or more numbers above 0, got {list(factors)}")
+        options: dict[str, Any] = {"labelled_weight": labelled_weight, "batch_norm": batch_norm}
+        super().__init__(
+            begun(network, parents),
+            layers=matched,
+            weight=weight,
+            learns=learns,
+            **options,
+            **kwargs,
+        )
+        self.factors = list(factors)
+        self.unbiased = unbiased
+
+    def distance(self, source: Any, target: Any) -> Any:
+        return mmd(source, target, bandwidths(source, target, self.factors), self.unbiased)
