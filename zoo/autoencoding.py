@@ -179,6 +179,12 @@ class VariationalAutoencoder(Coder, Generator):
         likelihood = "bernoulli" if "logits" in named else "gaussian"
         return {**super().facts_of(networks), "likelihood": likelihood}
 
+    def warm(self, batch_sizes: Sequence[int] = (1,)) -> None:
+        """As for every pipeline, and the way through the codes."""
+        super().warm(batch_sizes)
+        for size in batch_sizes:
+            self.reconstructed(np.zeros((size, *self.input_shape), np.float32))
+
     def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns means and log-variances of q(z|x), each float32 (n, latent_dim).
 

@@ -58,15 +58,19 @@ class _Drawing(Body):
         description="A class by name or number, for all or one for each; else all in turn.",
     )
     num_inference_steps: StrictInt | None = Field(
-        default=None, ge=1, description="Steps of a diffusion model's sampler; 20 by default."
+        default=None,
+        ge=1,
+        description="Steps of a diffusion model's sampler; by default as its card says.",
     )
     guidance_scale: Annotated[Number, Field(ge=0)] | None = Field(
         default=None,
-        description="How far a diffusion model leads to the class; 1.5 by default, 1 is none.",
+        description="How far a diffusion model leads to the class, 1 being the class alone; by "
+        "default as its card says.",
     )
     sampler: StrictStr | dict[str, Any] | None = Field(
         default=None,
-        description='Such as `ddim`, or with its options, `{"name": "ddim", "eta": 1.0}`.',
+        description='Such as `ddim`, or with its options, `{"name": "ddim", "eta": 1.0}`; by '
+        "default as the card says.",
     )
     negative_label: LabelField | list[LabelField] | None = Field(
         default=None, description="A class that guidance leads away from."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ TRANSLATOR = "negative.left_right"
 AUTOENCODER = "halves.patches"
 DIFFUSION = "small_ddpm.patches"
 CLASSES = LABELS
+# How the diffusion model draws where nothing else is asked for.
+SAMPLING = {"sampler": {"name": "ddim", "eta": 0.5}, "num_inference_steps": 8, "guidance_scale": 2}
 
 
 def store_models(root: Path) -> None:
@@ -29,7 +32,9 @@ def store_models(root: Path) -> None:
     _store(root, TRANSLATOR, "translation", "translation", ways, ("left", "right"))
     _store(root, AUTOENCODER, "reconstruction", "autoencoder", autoencoder(), ())
     networks = {"denoiser": untrained()}
-    store.save(card_of(networks, CLASSES, DIFFUSION), networks, root=root)
+    card = card_of(networks, CLASSES, DIFFUSION)
+    card = dataclasses.replace(card, output={**card.output, "sampling": SAMPLING})
+    store.save(card, networks, root=root)
 
 
 def _scaled(name: str, scale: float) -> keras.Model:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.models import CLASSES, DIFFUSION
+from tests.browser.models import CLASSES, DIFFUSION, SAMPLING
 from tests.browser.visits import GENERATIONS, Visit, png
 
 pytestmark = pytest.mark.browser
@@ -108,6 +108,18 @@ def test_steps_guidance_and_class_are_asked_for_where_they_mean_something(visit:
     assert page.inner_text("#generate-curl").startswith("curl ") and page.is_hidden(
         "#generate-progress"
     )
+
+
+def test_a_model_draws_as_its_card_says_until_something_else_is_asked_for(visit: Visit) -> None:
+    use_diffusion(visit)
+    assert len(draw(visit, n=1)) == 1
+    sent = visit.sent(GENERATIONS)
+    assert {name: sent[name] for name in SAMPLING} == SAMPLING
+    draw(visit, n=1, num_inference_steps="")
+    assert visit.sent(GENERATIONS)["num_inference_steps"] == SAMPLING["num_inference_steps"]
+    visit.page.select_option("#sampler", "euler")
+    draw(visit, n=1)
+    assert visit.sent(GENERATIONS)["sampler"] == "euler"
 
 
 def test_images_are_shown_while_they_appear_and_can_be_cancelled(visit: Visit) -> None:

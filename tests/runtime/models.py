@@ -9,6 +9,7 @@ import keras
 from tests.denoisers import LABELS, autoencoder, card_of, untrained
 from tests.store.common import make_card
 from zoo import store
+from zoo.layers.shortcut import BeforeTanh
 from zoo.models.autoencoder import dense
 from zoo.models.cnn.small_cnn import small_cnn
 from zoo.models.gan import cdcgan
@@ -60,8 +61,9 @@ def save_translator() -> None:
     for name in ("g_ab", "g_ba"):
         images = keras.Input((8, 8, 1), name="images")
         hidden = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(images)
-        drawn = keras.layers.Conv2DTranspose(1, 3, padding="same", activation="tanh")(hidden)
-        networks[name] = keras.Model(images, drawn, name=name)
+        change = keras.layers.Conv2DTranspose(1, 3, padding="same")(hidden)
+        drawn = keras.layers.Add()([change, BeforeTanh()(images)])
+        networks[name] = keras.Model(images, keras.layers.Activation("tanh")(drawn), name=name)
     save(TRANSLATOR, "translation", "translation", networks, ("day", "night"))
 
 

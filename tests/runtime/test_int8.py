@@ -26,12 +26,12 @@ NAME = "small_cnn.fashion_mnist-tiny"
 HELD_OUT = 64
 
 
-def save(validation: int = HELD_OUT) -> None:
+def save(validation: int = HELD_OUT, recipe_name: str = "small_cnn.fashion_mnist") -> None:
     keras.utils.set_random_seed(0)
     network = {"network": small_cnn((28, 28, 1), 10, filters=((4,), (4,)))}
     labels = data.get("fashion_mnist").labels
     inputs, output = Classifier.describe(network, labels)
-    recipe = registry.recipes().get("small_cnn.fashion_mnist")
+    recipe = registry.recipes().get(recipe_name)
     recipe = recipe.override({"name": NAME, "data.validation": validation})
     card = make_card(NAME, family="cnn", recipe=recipe.to_dict(), input=inputs, output=output)
     store.save(card, network)
@@ -86,6 +86,12 @@ def test_what_int8_costs_is_measured_on_the_validation_split(
 def test_without_a_validation_split_there_is_nothing_to_measure_on(calibrated: list[Any]) -> None:
     save(validation=0)
     with pytest.raises(InvalidInputError, match="was trained without a validation split"):
+        export(NAME, int8=True)
+
+
+def test_nor_is_there_where_the_validation_split_has_no_labels(calibrated: list[Any]) -> None:
+    save(recipe_name="small_cnn.mnist_to_usps-cdan")
+    with pytest.raises(InvalidInputError, match="was adapted to usps without its labels"):
         export(NAME, int8=True)
 
 

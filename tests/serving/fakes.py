@@ -164,6 +164,7 @@ class FakeStepper(Generator):
         gate: Where every step can be held.
         asked: The options of each call.
         steps: Steps that were taken in all calls, those of warming up left out.
+        given_up: Set once a call has ended before its last step.
     """
 
     stepwise = True
@@ -175,6 +176,7 @@ class FakeStepper(Generator):
         self.calls: list[int] = []
         self.steps = 0
         self.seconds = 0.0
+        self.given_up = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
 
@@ -200,6 +202,7 @@ class FakeStepper(Generator):
             preview = (images * (step / total)).astype(np.uint8) if shown else None
             answer = asked.callback(step, total, preview)
             if answer is not None and not answer:
+                self.given_up.set()
                 raise CancelledError(f"the callback cancelled after step {step} of {total}")
         return images
 

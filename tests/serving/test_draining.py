@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,70 +26,93 @@ from serving.settings import Settings
 from tests.serving.around import Conversation, small_app
 from tests.serving.servers import ROOT, free_port
 
+WAIT = 20
 
-def in_a_stopping_server(
-    seconds: float, talk: Callable[[Any, Draining, asyncio.Event, list[float]], Any]
-) -> Any:
-    """Runs `talk(app, draining, release, stopped)` in a loop; `/held` waits for `release`."""
+
+class Held:
+    """A path that tells when it was asked, and answers when it is released."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def __call__(self, _: Request) -> PlainTextResponse:
+        self.entered.set()
+        await self.release.wait()
+        return PlainTextResponse("done")
+
+
+class Stop:
+    """Counts how often the web server was told to stop."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.told = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.times += 1
+        self.told.set()
+
+
+def in_a_stopping_server(seconds: float, talk: Callable[[Any, Draining, Held, Stop], Any]) -> Any:
+    """Runs `talk(app, draining, held, stop)` in a loop; the path `/held` is `held`."""
 
     async def run() -> Any:
-        release = asyncio.Event()
-        stopped: list[float] = []
+        held = Held()
 
-        async def held(_: Request) -> PlainTextResponse:
-            await release.wait()
-            return PlainTextResponse("done")
+        async def path(request: Request) -> PlainTextResponse:
+            return await held(request)
 
-        app = small_app(Settings(access_log=False, drain_seconds=seconds), held=held)
+        app = small_app(Settings(access_log=False, drain_seconds=seconds), held=path)
         layer = app.build_middleware_stack()
         app.middleware_stack = layer
         while not isinstance(layer, Envelope):
             layer = layer.app  # type: ignore[attr-defined]
-        return await talk(app, layer.draining, release, stopped)
+        return await asyncio.wait_for(talk(app, layer.draining, held, Stop()), WAIT)
 
     return asyncio.run(run())
 
 
 def test_a_server_that_stops_finishes_what_runs_and_refuses_the_rest() -> None:
-    async def talk(app: Any, draining: Draining, release: asyncio.Event, stopped: list) -> None:
+    async def talk(app: Any, draining: Draining, held: Held, stop: Stop) -> None:
         running, late, probe, alive = (
             Conversation(app, path) for path in ("/held", "/v1/things/a", "/readyz", "/livez")
         )
         task = asyncio.create_task(running.run())
-        await asyncio.sleep(0.05)
-        draining.begin(lambda: stopped.append(time.monotonic()))
+        await held.entered.wait()
+        draining.begin(stop)
         await asyncio.gather(late.run(), probe.run(), alive.run())
         assert late.status == probe.status == 503 and alive.status == 200
         assert late.headers[b"connection"] == b"close" and late.headers[b"retry-after"] == b"1"
         assert json.loads(late.text)["error"]["type"] == "service_unavailable"
-        assert stopped == [] and not running.sent
-        release.set()
+        assert stop.times == 0 and not running.sent
+        held.release.set()
         await task
         assert running.status == 200 and running.text == "done"
-        await asyncio.sleep(0.05)
-        assert len(stopped) == 1
+        await stop.told.wait()
+        assert stop.times == 1
 
-    in_a_stopping_server(20, talk)
+    in_a_stopping_server(WAIT, talk)
 
 
 def test_what_takes_too_long_to_finish_is_cancelled_and_told_so() -> None:
-    async def talk(app: Any, draining: Draining, release: asyncio.Event, stopped: list) -> None:
+    async def talk(app: Any, draining: Draining, held: Held, stop: Stop) -> None:
         running = Conversation(app, "/held")
         task = asyncio.create_task(running.run())
-        await asyncio.sleep(0.05)
-        draining.begin(lambda: stopped.append(time.monotonic()))
-        await asyncio.wait_for(task, 10)
+        await held.entered.wait()
+        draining.begin(stop)
+        await task
         assert running.status == 503 and "stopped before" in running.text
-        assert len(stopped) == 1 and not release.is_set()
+        assert stop.times == 1 and not held.release.is_set()
 
-    in_a_stopping_server(0.2, talk)
+    in_a_stopping_server(0.1, talk)
 
 
 def test_a_cancelled_request_of_a_server_that_does_not_stop_stays_cancelled() -> None:
-    async def talk(app: Any, draining: Draining, release: asyncio.Event, stopped: list) -> None:
+    async def talk(app: Any, draining: Draining, held: Held, stop: Stop) -> None:
         running = Conversation(app, "/held")
         task = asyncio.create_task(running.run())
-        await asyncio.sleep(0.05)
+        await held.entered.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -95,76 +121,92 @@ def test_a_cancelled_request_of_a_server_that_does_not_stop_stays_cancelled() ->
     in_a_stopping_server(1, talk)
 
 
+# `/held` writes a line, and answers when the file that it is told of is there.
 _SERVER = """
-import asyncio, sys, uvicorn
+import asyncio, pathlib, sys, uvicorn
 from starlette.responses import PlainTextResponse
 from serving.settings import Settings
 from tests.serving.around import small_app
 
-async def slow(_):
-    await asyncio.sleep(1.5)
+async def held(_):
+    print("asked", flush=True)
+    while not pathlib.Path(sys.argv[2]).exists():
+        await asyncio.sleep(0.01)
     return PlainTextResponse("done")
 
-async def endless(_):
-    await asyncio.sleep(600)
-
-settings = Settings(access_log=False, drain_seconds=float(sys.argv[2]))
-app = small_app(settings, slow=slow, endless=endless)
+app = small_app(Settings(access_log=False, drain_seconds=300), held=held)
 uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
 """
 
 
+@contextlib.contextmanager
+def held_server(
+    release: Path,
+) -> Iterator[tuple[subprocess.Popen[str], str, Future[httpx.Response]]]:
+    """Runs a server that is answering one request; gives the process, its URL and the answer."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(port), str(release)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert until(lambda: status_of(f"{url}/livez") == 200)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            running = pool.submit(httpx.get, f"{url}/held", timeout=60, trust_env=False)
+            assert process.stdout is not None and process.stdout.readline() == "asked\n"
+            try:
+                yield process, url, running
+            finally:
+                release.touch()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def status_of(url: str, method: str = "GET") -> int | None:
+    """The status of an answer on a connection of its own; None where nobody listens."""
+    try:
+        return httpx.request(method, url, timeout=20, trust_env=False).status_code
+    except httpx.TransportError:
+        return None
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Waits for a condition; returns whether it came."""
+    end = time.monotonic() + WAIT
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return met
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_process_once_it_has_answered(number: signal.Signals) -> None:
-    port = free_port()
-    command = [sys.executable, "-c", _SERVER, str(port), "30"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
-            _wait_for(client)
-            with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                running = pool.submit(httpx.get, f"{url}/slow", timeout=20, trust_env=False)
-                time.sleep(0.5)
-                process.send_signal(number)
-                time.sleep(0.2)
-                assert client.get("/livez").status_code == 200
-                refused = client.post("/v1/things/a")
-                assert refused.status_code == 503 and refused.headers["connection"] == "close"
-                assert running.result().text == "done"
-        process.wait(timeout=10)
-    finally:
-        process.kill()
-    assert process.stderr is not None and "Traceback" not in process.stderr.read()
+def test_a_signal_ends_a_process_once_it_has_answered(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with held_server(tmp_path / "release") as (process, url, running):
+        process.send_signal(number)
+        assert until(lambda: status_of(f"{url}/readyz") == 503)
+        assert status_of(f"{url}/livez") == 200
+        refused = httpx.post(f"{url}/v1/things/a", timeout=20, trust_env=False)
+        assert refused.status_code == 503 and refused.headers["connection"] == "close"
+        (tmp_path / "release").touch()
+        assert running.result(WAIT).text == "done"
+        process.wait(timeout=WAIT)
+        assert process.stderr is not None and "Traceback" not in process.stderr.read()
 
 
-def test_a_second_ctrl_c_does_not_wait() -> None:
-    port = free_port()
-    command = [sys.executable, "-c", _SERVER, str(port), "300"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
-            _wait_for(client)
-            with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                running = pool.submit(httpx.get, f"{url}/endless", timeout=20, trust_env=False)
-                time.sleep(0.3)
-                for _ in range(3):
-                    process.send_signal(signal.SIGINT)
-                    time.sleep(0.5)
-                process.wait(timeout=10)
-                answer = running.result()
-                assert answer.status_code == 503 and "stopped before" in answer.text
-    finally:
-        process.kill()
-
-
-def _wait_for(client: httpx.Client) -> None:
-    for _ in range(200):
-        try:
-            client.get("/livez")
-        except httpx.ConnectError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the server did not start")
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    with held_server(tmp_path / "release") as (process, url, running):
+        process.send_signal(signal.SIGINT)
+        assert until(lambda: status_of(f"{url}/readyz") == 503)
+        process.send_signal(signal.SIGINT)
+        # The web server now waits by itself, until it is told a third time.
+        assert until(lambda: status_of(f"{url}/livez") is None)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=WAIT)
+        answer = running.result(WAIT)
+        assert answer.status_code == 503 and "stopped before" in answer.text

@@ -28,18 +28,25 @@ def require_quantizable(card: Card) -> None:
     """Checks what can be known before any work.
 
     Raises:
-        InvalidInputError: for a model that is no classifier or was trained without a validation
-            split, and where a package is missing.
+        InvalidInputError: for a model that is no classifier, was trained without a validation split
+            or was adapted to images without labels, and where a package is missing.
         RecipeError: when the recipe on the card cannot be read.
     """
+    from zoo import data
+
+    label = f"{card.name}@{card.version}"
     if card.task != "classification":
+        raise InvalidInputError(f"precision int8 is for classifiers; {label} is for {card.task}")
+    spec = Recipe.from_dict(card.recipe).data
+    if not spec.validation:
         raise InvalidInputError(
-            f"precision int8 is for classifiers; {card.name}@{card.version} is for {card.task}"
+            f"{label} was trained without a validation split, on which int8 is measured"
         )
-    if not Recipe.from_dict(card.recipe).data.validation:
+    pair = data.PAIRS.get(spec.name) if spec.name in data.PAIRS else None
+    if isinstance(pair, data.Shift):
         raise InvalidInputError(
-            f"{card.name}@{card.version} was trained without a validation split, on which int8 "
-            "is measured"
+            f"{label} was adapted to {pair.b.name} without its labels, so that int8 cannot be "
+            "measured on a validation split of it"
         )
     packages.require("int8", "nncf", *packages.MADE_WITH["openvino"])
 
