@@ -170,6 +170,23 @@ def test_the_image_has_pinned_packages_and_needs_no_network_to_be_described() ->
     assert ZooService.image == described
 
 
+def test_a_bento_takes_the_code_and_the_shipped_models_and_nothing_else(tmp_path: Path) -> None:
+    """BentoML decides file by file; the full tests look at what it made of them."""
+    from bentoml._internal.bento.build_config import BentoPathSpec
+
+    patterns = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]
+    takes = BentoPathSpec(patterns, [], str(tmp_path)).includes
+    for name in ("zoo/api.py", "serving/service.py", "serving/static/index.html", "LICENSE"):
+        assert takes(name), name
+    for card in ROOT.glob("saved_models/*/*/card.json"):
+        for name in ("card.json", *json.loads(card.read_text())["networks"].values()):
+            assert takes((card.parent / name).relative_to(ROOT).as_posix()), name
+    others = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    for folder in others - {"zoo", "serving", "saved_models", "exports"} | {".git", ".venv"}:
+        assert not takes(f"{folder}/zoo/api.py"), folder
+    assert not takes("zoo/__pycache__/api.cpython-311.pyc") and not takes("keys.txt")
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What `bentoml build` makes of the project."""
@@ -183,6 +200,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder / "bentoml" / "bentos" / BENTO / "tested"
 
 
+@pytest.mark.full
 def test_a_bento_has_the_code_and_the_shipped_models_and_nothing_else(built: Path) -> None:
     source = built / "src"
     for name in ("zoo/api.py", "serving/service.py", "serving/static/index.html", "LICENSE"):
@@ -199,6 +217,7 @@ def test_a_bento_has_the_code_and_the_shipped_models_and_nothing_else(built: Pat
     assert not [*source.rglob("__pycache__"), *source.rglob("*.pyc")]
 
 
+@pytest.mark.full
 def test_the_image_of_a_bento_is_no_roots_and_says_nothing_home(built: Path) -> None:
     lines = (built / "env" / "docker" / "Dockerfile").read_text().splitlines()
     assert [line for line in lines if line.startswith("USER ")] == ["USER bentoml"]

@@ -73,7 +73,7 @@ def test_diffusion_draws_as_its_card_says_whatever_shares_the_batch(client: Test
     np.testing.assert_array_equal(drawn(client, model=DIFFUSION, n=12, seed=1)[3:6], images)
     way = drawn(client, model=DIFFUSION, seed=4, interpolate={"to_seed": 9, "steps": 3})
     np.testing.assert_array_equal(way, generator.interpolate(4, 9, 3)[..., 0])
-    asked = {"sampler": "euler", "num_inference_steps": 3, "guidance_scale": 1.0}
+    asked: dict[str, Any] = {"sampler": "euler", "num_inference_steps": 3, "guidance_scale": 1.0}
     other = drawn(client, model=DIFFUSION, n=2, seed=4, **asked)
     np.testing.assert_array_equal(other, generator.generate(2, seed=4, **asked)[..., 0])
     assert not np.array_equal(other, images[:2])
