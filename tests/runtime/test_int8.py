@@ -26,14 +26,15 @@ NAME = "small_cnn.fashion_mnist-tiny"
 HELD_OUT = 64
 
 
-def save(validation: int = HELD_OUT, recipe_name: str = "small_cnn.fashion_mnist") -> None:
+def save(validation: int = HELD_OUT, name: str = NAME, data_set: str = "fashion_mnist") -> None:
     keras.utils.set_random_seed(0)
     network = {"network": small_cnn((28, 28, 1), 10, filters=((4,), (4,)))}
     labels = data.get("fashion_mnist").labels
     inputs, output = Classifier.describe(network, labels)
-    recipe = registry.recipes().get(recipe_name)
-    recipe = recipe.override({"name": NAME, "data.validation": validation})
-    card = make_card(NAME, family="cnn", recipe=recipe.to_dict(), input=inputs, output=output)
+    recipe = registry.recipes().get("small_cnn.fashion_mnist")
+    changes = {"name": name, "data.name": data_set, "data.validation": validation}
+    recipe = recipe.override(changes)
+    card = make_card(name, family="cnn", recipe=recipe.to_dict(), input=inputs, output=output)
     store.save(card, network)
 
 
@@ -90,9 +91,10 @@ def test_without_a_validation_split_there_is_nothing_to_measure_on(calibrated: l
 
 
 def test_nor_is_there_where_the_validation_split_has_no_labels(calibrated: list[Any]) -> None:
-    save(recipe_name="small_cnn.mnist_to_usps-cdan")
+    name = "small_cnn.mnist_to_usps-adapted"
+    save(name=name, data_set="mnist_to_usps")
     with pytest.raises(InvalidInputError, match="was adapted to usps without its labels"):
-        export(NAME, int8=True)
+        export(name, int8=True)
 
 
 def test_the_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

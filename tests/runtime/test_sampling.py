@@ -25,6 +25,12 @@ def network() -> keras.Model:
     return untrained(SHAPE)
 
 
+@pytest.fixture(scope="module")
+def compiled(network: keras.Model) -> KerasSamplingLoop:
+    """One for all tests: it compiles each kind of conditions once."""
+    return KerasSamplingLoop(network, functools.partial(denoised, "v"))
+
+
 def numpy_loop(network: keras.Model) -> NumpySamplingLoop:
     def denoise(given: Any) -> np.ndarray:
         assert all(isinstance(one, np.ndarray) for one in given.values())
@@ -36,7 +42,9 @@ def numpy_loop(network: keras.Model) -> NumpySamplingLoop:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("asked", ["plain", "guided", "masked"])
-def test_both_loops_go_the_same_way(network: keras.Model, name: str, asked: str) -> None:
+def test_both_loops_go_the_same_way(
+    network: keras.Model, compiled: KerasSamplingLoop, name: str, asked: str
+) -> None:
     table = sampler_of(name, NoiseSchedule("cosine"), "v", clip=True).table(4)
     rng = np.random.default_rng(0)
     start, known, drawn = rng.standard_normal((3, 5, *SHAPE), np.float32)
@@ -48,7 +56,6 @@ def test_both_loops_go_the_same_way(network: keras.Model, name: str, asked: str)
         conditions |= {"known": known, "drawn": drawn, "mask": mask}
     if table.is_stochastic:
         conditions["noise"] = rng.standard_normal((len(table), 5, *SHAPE), np.float32)
-    compiled = KerasSamplingLoop(network, functools.partial(denoised, "v"))
     loop = numpy_loop(network)
     expected = compiled(table, compiled.begin(start), conditions)
     found = loop(table, loop.begin(start), conditions)
@@ -57,19 +64,18 @@ def test_both_loops_go_the_same_way(network: keras.Model, name: str, asked: str)
         np.testing.assert_allclose(one, other, atol=2e-3)
 
 
-def test_the_compiled_loop_takes_many_images_in_blocks(network: keras.Model) -> None:
+def test_the_compiled_loop_takes_many_images_in_blocks(compiled: KerasSamplingLoop) -> None:
     """A processor's kernels never see another size, so an image is the same to the last bit."""
     table = sampler_of("ddpm", NoiseSchedule("cosine"), "v").table(3)
     rng = np.random.default_rng(1)
     start = rng.standard_normal((2 * BLOCK + 3, *SHAPE), np.float32)
     noise = rng.standard_normal((len(table), *start.shape), np.float32)
     label = np.eye(3, dtype=np.float32)[np.arange(len(start)) % 3]
-    loop = KerasSamplingLoop(network, functools.partial(denoised, "v"))
-    together = loop(table, loop.begin(start), {"label": label, "noise": noise})[0]
+    together = compiled(table, compiled.begin(start), {"label": label, "noise": noise})[0]
     assert together.shape == start.shape
     for part in (slice(0, 1), slice(7, 9), slice(16, 19)):
         given = {"label": label[part], "noise": noise[:, part]}
-        alone = loop(table, loop.begin(start[part]), given)[0]
+        alone = compiled(table, compiled.begin(start[part]), given)[0]
         np.testing.assert_array_equal(alone, together[part])
 
 
