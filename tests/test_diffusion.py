@@ -103,10 +103,19 @@ def test_noise_on_the_way_leaves_the_distribution_as_it_is(gaussian: DiffusionGe
     np.testing.assert_array_equal(again, to_pixels(drawn[[7, 50]]))
 
 
+@pytest.fixture(scope="module")
+def looped() -> tuple[keras.Model, KerasSamplingLoop]:
+    """A network and a loop over it, which compiles each kind of conditions once."""
+    network = untrained()
+    return network, KerasSamplingLoop(network, functools.partial(denoised, "v"))
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("scale", [1.0, 2.0])
-def test_the_loop_does_what_the_sampler_does_step_by_step(name: str, scale: float) -> None:
-    network = untrained()
+def test_the_loop_does_what_the_sampler_does_step_by_step(
+    looped: tuple[keras.Model, KerasSamplingLoop], name: str, scale: float
+) -> None:
+    network, loop = looped
     schedule = NoiseSchedule("cosine")
     sampler = sampler_of(name, schedule, "v", clip=True)
     table = sampler.table(5)
@@ -127,7 +136,6 @@ def test_the_loop_does_what_the_sampler_does_step_by_step(name: str, scale: floa
         conditions |= {"other": other, "scale": scale}
     if table.is_stochastic:
         conditions["noise"] = noise
-    loop = KerasSamplingLoop(network, functools.partial(denoised, "v"))
     done = loop(table, loop.begin(start), conditions)
     np.testing.assert_allclose(done[0], x, atol=2e-3)
     state = loop.begin(start)
