@@ -201,7 +201,10 @@ def test_a_server_with_keys_is_asked_with_the_one_that_is_typed(browser: Any, se
         line = page.inner_text("#generate-curl")
         assert KEY not in page.content()
         assert "Authorization: Bearer $ZOO_KEY" in shlex.split(line)
-        page.locator("#gallery img").first.scroll_into_view_if_needed()
+        # Its picture is fetched with the key, too, once it is in sight.
+        tile = page.locator("#gallery > li", has_text="resnet20.fashion_mnist")
+        tile.scroll_into_view_if_needed()
+        tile.locator("img").wait_for()
         page.reload()
         page.wait_for_selector("#grid button:not([disabled])")
         assert page.locator("dialog").count() == 0, "it is kept as long as the tab"
