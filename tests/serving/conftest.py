@@ -33,6 +33,23 @@ def core(source: FakeSource) -> Core:
 
 
 @pytest.fixture
-def client(core: Core) -> Iterator[TestClient]:
+def own_client(core: Core) -> Iterator[TestClient]:
+    with TestClient(create_app(core), raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def client(own_client: TestClient) -> TestClient:
+    return own_client
+
+
+@pytest.fixture(scope="module")
+def common_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One app for all tests of a module that leave it as it was."""
+    core = Core(
+        settings=Settings(max_waiting=8, deadline=15),
+        source=FakeSource(),
+        folder=tmp_path_factory.mktemp("common"),
+    )
     with TestClient(create_app(core), raise_server_exceptions=False) as made:
         yield made

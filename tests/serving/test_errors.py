@@ -28,6 +28,14 @@ TYPES = {
 }
 
 
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> TestClient:
+    """The common one, but for tests that do something to the core or its models."""
+    own = {"core", "source"} & set(request.fixturenames)
+    made: TestClient = request.getfixturevalue("own_client" if own else "common_client")
+    return made
+
+
 def refused(answer: httpx.Response, status: int, words: str = "") -> dict[str, Any]:
     """Checks an error's status and shape, and returns its inside."""
     assert answer.status_code == status, answer.text

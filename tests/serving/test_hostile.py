@@ -34,6 +34,14 @@ JSON = {"Content-Type": "application/json"}
 Encode = Callable[..., bytes]
 
 
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> TestClient:
+    """The common one, but for tests that do something to the core or its models."""
+    own = {"core", "source"} & set(request.fixturenames)
+    made: TestClient = request.getfixturevalue("own_client" if own else "common_client")
+    return made
+
+
 @pytest.fixture(autouse=True)
 def the_next_request_is_served(client: TestClient) -> Iterator[None]:
     """Whatever a test has sent, a good request right after it is answered."""
