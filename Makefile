@@ -13,6 +13,9 @@ EXTRAS := test,browser,fast,jax
 # What one test has compiled the next ones, in whatever process, read again.
 JAX_CACHE := JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax-cache \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+# Where a backend makes a difference; what builds on these, such as transfer, is the same on both.
+ON_JAX := tests/test_battery.py tests/test_backends.py $(addprefix tests/training/test_, \
+    jax.py processes.py engine.py run.py precision.py augmentation.py fused_batch_norm.py)
 NEEDS := keras-model-zoo needs Python 3.11 to 3.13
 
 # pip's notice of newer versions and its cache warnings are noise in a log.
@@ -34,7 +37,7 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k store -x")
 
 jax: $(STAMP) ## Run the battery and the engine's tests on JAX, and those of both backends
 	KERAS_BACKEND=jax $(JAX_CACHE) $(BIN)/python -m pytest -m "not full and not browser" -n 2 --dist loadfile \
-	    tests/test_battery.py tests/test_backends.py tests/training $(PYTEST_ARGS)
+	    $(ON_JAX) $(PYTEST_ARGS)
 
 full: $(STAMP) ## Run the longest tests and those on full data; ZOO_TEST_DATA is a folder with the archives
 	$(BIN)/python -m pytest -m full $(PYTEST_ARGS)

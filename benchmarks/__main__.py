@@ -56,11 +56,11 @@ def main() -> int:
         (beside if hasattr(module, "SIDE_BY_SIDE") else below).extend(module.rows(arguments.quick))
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     if below:
-        lines = [[row.what, row.side, _median(row), row.unit, _spread(row)] for row in below]
-        print("\n" + markdown_table(["what", "side", "median", "unit", "quartiles"], lines))
+        lines = [[row.what, row.side, _value(row), row.unit, _spread(row)] for row in below]
+        print("\n" + markdown_table(["what", "side", "value", "unit", "spread"], lines))
     if beside:
         sides = list(dict.fromkeys(row.side for row in beside))
-        cells = {(row.what, row.side): f"{_median(row)} {_spread(row)}" for row in beside}
+        cells = {(row.what, row.side): f"{_value(row)} {_spread(row)}" for row in beside}
         units = {row.what: row.unit for row in beside}
         lines = [
             [what, unit, *(cells.get((what, side), "") for side in sides)]
@@ -70,7 +70,7 @@ def main() -> int:
     return 0
 
 
-def _median(row: Row) -> str:
+def _value(row: Row) -> str:
     return f"{row.value:,.4g}"
 
 

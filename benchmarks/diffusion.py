@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +29,8 @@ import numpy as np
 import zoo
 from benchmarks.judges import judged, real_features
 from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.points import key_of, read_points, write_points
+from benchmarks.trainings import begun_or_new, digest_of
 from zoo import data, files, paths, registry, store
 from zoo.diffusion import DiffusionGenerator
 from zoo.evaluation.common import chunks
@@ -38,7 +38,7 @@ from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.manifold import manifold_scores
 from zoo.pipelines import Classifier, make_pipeline
 from zoo.recipe import Recipe
-from zoo.runs import Run, new_run, resolved, unfinished_runs
+from zoo.runs import Run, resolved
 from zoo.sampling import GUIDANCE
 from zoo.training.publish import make_card
 from zoo.training.run import fit_run
@@ -152,21 +152,16 @@ def measured(
     table: Path, wanted: Sequence[Point], measure: Callable[[Point], Point]
 ) -> list[Point]:
     """Returns the wanted points: those in the table as they are, the others measured and added."""
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     for number, point in enumerate(wanted, 1):
-        if _key(point) in done:
+        if key_of(point) in done:
             continue
-        done[_key(point)] = point = measure(point)
+        done[key_of(point)] = point = measure(point)
         write_points(table, done.values())
         what = f"{point.sampler}, {point.steps} steps, guidance {point.guidance:g}"
         said = f"fd {point.fd:.4g} ({point.seconds:.0f} s)"
         print(f"{number}/{len(wanted)} {what}: {said}", file=sys.stderr)
-    return [done[_key(point)] for point in wanted]
-
-
-def _key(point: Point) -> Point:
-    unknown = dict.fromkeys(("fd", "precision", "recall", "agreement", "seconds"), 0.0)
-    return dataclasses.replace(point, **unknown)  # type: ignore[arg-type]
+    return [done[key_of(point)] for point in wanted]
 
 
 def draw_and_measure(generator: DiffusionGenerator, point: Point) -> Point:
@@ -219,7 +214,7 @@ class _AfterEpoch(keras.callbacks.Callback):
         fd = frechet_distance(judged(SOURCE).of(images), real_features(SOURCE, self.count))
         done = Epoch(
             self.run.recipe.name,
-            _digest(self.run.recipe),
+            digest_of(self.run.recipe),
             epoch + 1,
             round(sum(one["seconds"] for one in self.run.history), 1),
             self.parent_seconds,
@@ -234,10 +229,6 @@ class _AfterEpoch(keras.callbacks.Callback):
 
 def _place(one: Epoch) -> tuple[str, str, int, int]:
     return one.recipe, one.digest, one.epoch, one.count
-
-
-def _digest(recipe: Recipe) -> str:
-    return hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
 
 
 def _generator_of(run: Run, model: Any) -> DiffusionGenerator:
@@ -258,13 +249,12 @@ def train(folder: Path, recipe: Recipe, count: int = 0) -> list[Epoch]:
 
     def known() -> list[Epoch]:
         found = [one for one in read_points(table, Epoch) if one.count == count]
-        found = [one for one in found if one.digest == _digest(recipe)]
+        found = [one for one in found if one.digest == digest_of(recipe)]
         return sorted(found, key=lambda one: one.epoch)
 
     if len(known()) < recipe.epochs:
         runs = folder / recipe.name
-        begun = [run for run in unfinished_runs(recipe.name, runs) if run.recipe == recipe]
-        run = begun[0] if begun else new_run(recipe, runs)
+        run = begun_or_new(recipe, runs)
         cards = [store.read_card(parent["model"]) for parent in recipe.parents.values()]
         before = float(sum(card.training.get("seconds", 0) for card in cards))
         fit_run(run, verbose=0, callbacks=[_AfterEpoch(run, table, before, count)])

@@ -17,10 +17,8 @@ the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import shutil
-import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,18 +27,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.measure import Row, over_seeds
+from benchmarks.points import key_of, read_points, write_points
+from benchmarks.trainings import digest_of, trained
 from zoo import data, files, paths, registry, store
 from zoo.adaptation import InvalidDomainError, squared_mmd
 from zoo.metrics.classification import accuracy
 from zoo.metrics.domains import coral_distance, proxy_a_distance
 from zoo.recipe import Recipe
-from zoo.runs import Run, new_run, resolved, unfinished_runs
 from zoo.runtime import compile_network
 from zoo.training.broken import BrokenTrainingError
 from zoo.training.publish import make_card
-from zoo.training.run import fit_run
 
 # The table has a column for each method.
 SIDE_BY_SIDE = True
@@ -130,20 +127,19 @@ def measured(
     quick: bool = False,
 ) -> list[Point]:
     """Returns all points: those in the table as they are, the others measured and added."""
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     found = []
     for shift in shifts:
         for method in methods:
             for seed in seeds:
                 recipe = recipe_of(shift, method, seed, quick)
-                digest = hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
-                point = Point(shift, method, digest, seed)
-                if _key(point) not in done:
+                point = Point(shift, method, digest_of(recipe), seed)
+                if key_of(point) not in done:
                     point = train_and_measure(point, recipe, table.with_suffix(""), quick)
-                    done[_key(point)] = point
+                    done[key_of(point)] = point
                     write_points(table, done.values())
                     print(_said(point), file=sys.stderr)
-                found.append(done[_key(point)])
+                found.append(done[key_of(point)])
     return found
 
 
@@ -166,10 +162,6 @@ def recipe_of(shift: str, method: str, seed: int, quick: bool = False) -> Recipe
     return recipe.override({"parents": {"source": {"model": source}}})
 
 
-def _key(point: Point) -> tuple[str, str, str, int]:
-    return point.shift, point.method, point.digest, point.seed
-
-
 def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = False) -> Point:
     """Trains one network and measures it; that of the lower bound is stored, for ADDA.
 
@@ -179,11 +171,10 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = 
         folder: Where runs are kept until they are done, and features for good.
         quick: As for `recipe_of`.
     """
-    keras.backend.clear_session()
     if point.method == "adda":
         _require_parent(point, folder, quick)
     try:
-        run = _trained(recipe, folder)
+        run = trained(recipe, folder)
     except BrokenTrainingError as error:
         shutil.rmtree(folder / recipe.name)
         return dataclasses.replace(point, broken=error.step)
@@ -201,20 +192,11 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path, quick: bool = 
     return dataclasses.replace(point, **found, seconds=round(seconds, 1))
 
 
-def _trained(recipe: Recipe, folder: Path) -> Run:
-    """Trains a recipe to its end, from where an earlier process left it."""
-    own = folder / recipe.name
-    wanted = resolved(recipe)
-    begun = [run for run in unfinished_runs(recipe.name, own) if run.recipe == wanted]
-    return fit_run(begun[0] if begun else new_run(recipe, own), verbose=0)
-
-
 def _require_parent(point: Point, folder: Path, quick: bool) -> None:
     """Trains and stores what ADDA begins from where it is not stored any more."""
     recipe = recipe_of(point.shift, SOURCE_ONLY, point.seed, quick)
     if recipe.name not in store.names():
         train_and_measure(Point(point.shift, SOURCE_ONLY, "", point.seed), recipe, folder, quick)
-        keras.backend.clear_session()
 
 
 def compared(network: keras.Model, shift: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -258,10 +240,7 @@ def summary(points: Iterable[Point]) -> list[Row]:
             factor = 100 if unit else 1
             values = [factor * getattr(point, measure) for point in whole]
             if values:
-                spread = statistics.stdev(values) if len(values) > 1 else 0.0
-                found.append(
-                    Row(f"{shift}: {measure}", method, statistics.fmean(values), unit, spread)
-                )
+                found.append(over_seeds(f"{shift}: {measure}", method, values, unit))
         if len(whole) < len(members):
             broken = len(members) - len(whole)
             found.append(Row(f"{shift}: broken of {len(members)}", method, broken, "", 0.0))

@@ -13,7 +13,6 @@ the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 import statistics
 import sys
@@ -25,9 +24,10 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.measure import Row, deviation
+from benchmarks.points import key_of, read_points, write_points
 from benchmarks.significance import against
+from benchmarks.trainings import digest_of, trained
 from zoo import data, files, paths, registry, store
 from zoo.cards import Metric
 from zoo.metrics import classification
@@ -35,10 +35,9 @@ from zoo.metrics.costs import median_seconds
 from zoo.networks import with_scores
 from zoo.recipe import Recipe
 from zoo.report import markdown_table
-from zoo.runs import Run, new_run, resolved, unfinished_runs
+from zoo.runs import Run
 from zoo.runtime import compile_network
 from zoo.training.publish import make_card
-from zoo.training.run import fit_run
 
 SEEDS = (1, 2, 3)
 PLAIN, BORN_AGAIN = "plain", ("born again", "born again twice")
@@ -245,32 +244,28 @@ def measured(
         UnknownModelError: for a student that is born again, when the one before it was stored once
             and is no longer.
     """
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     found = []
     for seed in seeds:
         for method in methods(setting):
             recipe = recipe_of(setting, method, per_class, seed, quick)
-            digest = hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
-            point = Point(setting.title, method, digest, seed, per_class)
-            if point not in done:
+            point = Point(setting.title, method, digest_of(recipe), seed, per_class)
+            if key_of(point) not in done:
                 run = trained(recipe, table.with_suffix(""))
                 keep = method in (PLAIN, BORN_AGAIN[0])
                 parameters, accuracy = tested(run, stored=keep)
                 shutil.rmtree(run.folder.parent)
-                done[point] = dataclasses.replace(
+                point = dataclasses.replace(
                     point,
                     parameters=parameters,
                     accuracy=round(accuracy, 6),
                     seconds=round(sum(epoch["seconds"] for epoch in run.history), 1),
                 )
+                done[key_of(point)] = point
                 write_points(table, done.values())
-                print(_said(done[point]), file=sys.stderr)
-            found.append(done[point])
+                print(_said(point), file=sys.stderr)
+            found.append(done[key_of(point)])
     return found
-
-
-def _key(point: Point) -> Point:
-    return dataclasses.replace(point, parameters=0, accuracy=0.0, seconds=0.0)
 
 
 def _said(point: Point) -> str:
@@ -279,14 +274,6 @@ def _said(point: Point) -> str:
         f"{point.setting}, {labels}, {point.method}, seed {point.seed}: "
         f"{100 * point.accuracy:.2f}% ({point.seconds:.0f} s)"
     )
-
-
-def trained(recipe: Recipe, folder: Path) -> Run:
-    """Trains a recipe in a folder of its own below this one, or goes on with what was begun."""
-    keras.backend.clear_session()
-    folder = folder / recipe.name
-    begun = [run for run in unfinished_runs(recipe.name, folder) if run.recipe == resolved(recipe)]
-    return fit_run(begun[0] if begun else new_run(recipe, folder), verbose=0)
 
 
 def tested(run: Run, stored: bool = False) -> tuple[int, float]:
@@ -331,8 +318,7 @@ def _groups(
         group = values.setdefault((point.setting, point.per_class, point.method), [])
         group.append(100 * point.accuracy)
     return {
-        key: (statistics.fmean(v), statistics.stdev(v) if len(v) > 1 else 0.0, v)
-        for key, v in values.items()
+        key: (statistics.fmean(found), deviation(found), found) for key, found in values.items()
     }
 
 

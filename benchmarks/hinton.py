@@ -1,9 +1,8 @@
 """Hinton's digits: errors of 10,000, of a teacher, of students, and of one that never saw a 3.
 
-After Hinton et al. 2015, section 3, whose errors are 67 of the teacher, 146 of the plain student,
-74 of the distilled one, and 206 of the student without threes, or 109 once the bias of the 3 is
-raised. The teacher is `mlp.mnist-teacher`, trained if it is not stored; of students there are three
-seeds. The bias is raised in two ways, each a line:
+After Hinton et al. 2015, section 3, whose errors are 67 of the teacher, 146 of the plain student
+and 74 of the distilled one. The teacher is `mlp.mnist-teacher`, trained if it is not stored; of
+students there are three seeds. The bias of the 3 is raised in two ways, each a line:
 
 - until the student says 3 as often as there are threes: the mean of its probabilities over the
   training images, threes among them, is their share of these. No label of an image is looked at;
@@ -16,9 +15,7 @@ Each line is kept as it is done; the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
-import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,9 +24,10 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.distillation import SEEDS, trained
-from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.distillation import SEEDS
+from benchmarks.measure import Row, over_seeds
+from benchmarks.points import key_of, read_points, write_points
+from benchmarks.trainings import digest_of, trained
 from zoo import data, paths, registry, store
 from zoo.evaluation.common import in_chunks
 from zoo.recipe import Recipe
@@ -98,26 +96,22 @@ def measured(table: Path, seeds: Sequence[int], quick: bool = False) -> list[Err
     _, networks = store.load(teacher)
     test = data.load("mnist", "test")
     found = [_counted(Errors("teacher", "", 0), _logits(networks["network"], test), test["label"])]
-    done = {_key(one): one for one in read_points(table, Errors)}
+    done = {key_of(one): one for one in read_points(table, Errors)}
     for seed in seeds:
         chosen = recipes(seed, quick)
         for what in list(chosen)[1:]:
-            digest = hashlib.sha256(chosen[what].to_json().encode()).hexdigest()[:12]
+            digest = digest_of(chosen[what])
             line = Errors(what, digest, seed)
-            if _key(line) not in done:
+            if key_of(line) not in done:
                 run = trained(chosen[what], table.with_suffix(""))
                 assert run.model is not None
                 network = run.model.published_networks()["network"]
                 lines = lines_of(line, network, test)
-                done |= {_key(one): one for one in lines}
+                done |= {key_of(one): one for one in lines}
                 shutil.rmtree(run.folder.parent)
                 write_points(table, done.values())
             found += [one for one in done.values() if (one.digest, one.seed) == (digest, seed)]
     return found
-
-
-def _key(line: Errors) -> tuple[str, str, int]:
-    return line.what, line.digest, line.seed
 
 
 def lines_of(line: Errors, network: keras.Model, test: Mapping[str, np.ndarray]) -> list[Errors]:
@@ -195,8 +189,5 @@ def summary(lines: Iterable[Errors]) -> list[Row]:
             ("errors", [one.errors for one in members]),
             ("of a 3", [one.of_three for one in members]),
         ):
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            found.append(
-                Row("MNIST, Hinton's digits", what, statistics.fmean(values), unit, spread)
-            )
+            found.append(over_seeds("MNIST, Hinton's digits", what, values, unit))
     return found

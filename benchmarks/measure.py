@@ -20,7 +20,8 @@ class Row:
         side: Whose: this project's, or what it is measured beside.
         value: The number.
         unit: Its unit.
-        spread: Half the distance between the quartiles of the repetitions, in the same unit.
+        spread: Half the distance between the quartiles of the repetitions, or the deviation over
+            seeds, in the same unit.
     """
 
     what: str
@@ -58,6 +59,16 @@ def rates(what: str, seconds: Mapping[str, list[float]], count: int, unit: str) 
 def durations(what: str, seconds: Mapping[str, list[float]]) -> list[Row]:
     """Rows of milliseconds."""
     return [_row(what, side, [1000 * s for s in times], "ms") for side, times in seconds.items()]
+
+
+def over_seeds(what: str, side: str, values: Sequence[float], unit: str) -> Row:
+    """The row of one value a seed, or a trial: their mean and their sample deviation."""
+    return Row(what, side, statistics.fmean(values), unit, deviation(values))
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Returns the sample deviation; that of one value alone is 0."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def merged(repetitions: Sequence[Sequence[Row]]) -> list[Row]:

@@ -30,8 +30,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.measure import Row, over_seeds
+from benchmarks.points import key_of, read_points, write_points
 from zoo import adaptation, data, paths
 
 # The table has a column for each method.
@@ -169,9 +169,9 @@ def wanted_points(tasks: Sequence[str], trials: int) -> list[Point]:
 
 def measured(table: Path, wanted: Sequence[Point]) -> list[Point]:
     """Returns the wanted points: those in the table as they are, the others measured and added."""
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     for number, point in enumerate(wanted, 1):
-        if point in done:
+        if key_of(point) in done:
             continue
         accuracy, seconds, converged = measure(point)
         point = dataclasses.replace(
@@ -180,18 +180,14 @@ def measured(table: Path, wanted: Sequence[Point]) -> list[Point]:
             seconds=round(seconds, 3),
             converged=int(converged),
         )
-        done[_key(point)] = point
+        done[key_of(point)] = point
         write_points(table, done.values())
         print(
             f"{number}/{len(wanted)} {point.protocol}, {point.task}, {point.method}, trial "
             f"{point.trial}: {accuracy:.2f}% ({seconds:.1f} s)",
             file=sys.stderr,
         )
-    return [done[point] for point in wanted]
-
-
-def _key(point: Point) -> Point:
-    return dataclasses.replace(point, accuracy=0.0, seconds=0.0, converged=1)
+    return [done[key_of(point)] for point in wanted]
 
 
 def measure(point: Point) -> tuple[float, float, bool]:
@@ -251,8 +247,6 @@ def _of_method(points: list[Point]) -> list[Row]:
     found = []
     for task in dict.fromkeys(point.task for point in points):
         values = [point.accuracy for point in points if point.task == task]
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        what = f"{protocol}: {task[0]}→{task[1]}"
-        found.append(Row(what, method, statistics.mean(values), "%", spread))
-    average = statistics.mean(row.value for row in found)
+        found.append(over_seeds(f"{protocol}: {task[0]}→{task[1]}", method, values, "%"))
+    average = statistics.fmean(row.value for row in found)
     return [*found, Row(f"{protocol}: average", method, average, "%", 0.0)]

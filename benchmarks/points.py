@@ -28,6 +28,16 @@ def read_points(table: Path, kind: type[Point]) -> list[Point]:
     ]
 
 
+def key_of(point: Any) -> tuple[Any, ...]:
+    """Returns what says which point it is: the fields without a default; all others are measured.
+
+    Args:
+        point: A dataclass, as of `read_points`.
+    """
+    fields = dataclasses.fields(point)
+    return tuple(getattr(point, one.name) for one in fields if one.default is dataclasses.MISSING)
+
+
 def write_points(table: Path, points: Iterable[Any]) -> None:
     """Replaces a table of points, one or more; a kill leaves the old one or the new one."""
     lines = [dataclasses.asdict(point) for point in points]

@@ -38,7 +38,7 @@ import zoo
 from benchmarks.bodies import Body, LitServeBody, NaiveBody, OpenInference, alike
 from benchmarks.http_load import ask, closed_loop, keeps, open_loop
 from benchmarks.measure import Row
-from benchmarks.points import read_points, set_aside, write_points
+from benchmarks.points import key_of, read_points, set_aside, write_points
 from benchmarks.requests import test_images
 from benchmarks.servers import bentoml_serve, running, zoo_serve
 from zoo import paths
@@ -99,10 +99,10 @@ class Point:
     model: str
     side: str
     turn: int
-    median: float
-    percentile: float
-    rate: float
-    offline: float
+    median: float = math.nan
+    percentile: float = math.nan
+    rate: float = math.nan
+    offline: float = math.nan
     first: float = math.nan
     memory: float = math.nan
 
@@ -136,7 +136,7 @@ def measured(table: Path, models: Iterable[str], turns: int, seconds: float) -> 
         turns: How often each side is measured.
         seconds: For how long it is asked in each scenario, and at each rate.
     """
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     cards = [zoo.card(model) for model in models]
     for turn in range(turns):
         for card in cards:
@@ -336,10 +336,6 @@ def _looped(
 def _stream(took: Sequence[float]) -> dict[str, float]:
     median, percentile = np.quantile(took, [0.5, 0.9])
     return {"median": 1000 * float(median), "percentile": 1000 * float(percentile)}
-
-
-def _key(point: Point) -> tuple[str, str, int]:
-    return point.model, point.side, point.turn
 
 
 def _said(point: Point) -> str:

@@ -12,7 +12,6 @@ the command given again goes on with the rest.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import shutil
 import statistics
@@ -25,14 +24,15 @@ import keras
 
 from benchmarks.judges import judged, real_features
 from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.points import key_of, read_points, write_points
+from benchmarks.trainings import begun_or_new, digest_of
 from zoo import data, paths, registry, store
 from zoo.latents import draw_rows, to_pixels
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.kernel import kernel_distance
 from zoo.metrics.manifold import manifold_scores
 from zoo.recipe import Recipe
-from zoo.runs import new_run, resolved, unfinished_runs
+from zoo.runs import resolved
 from zoo.runtime import compile_network
 from zoo.training.broken import BrokenTrainingError
 from zoo.training.run import fit_run
@@ -105,21 +105,21 @@ def measured(
         trainings: Of each: by what its rate is multiplied, and the seed.
         quick: Whether to train and measure as little as will do.
     """
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     found = []
     for name in recipes:
         for factor, seed in trainings:
             recipe = with_rate(registry.recipes().get(name), factor)
             recipe = recipe.override({"seed": seed, **(_QUICK if quick else {})})
             point = wanted(recipe, factor, 500 if quick else _COUNT)
-            if _key(point) not in done:
+            if key_of(point) not in done:
                 point = of_stored(point, recipe) or train_and_measure(
                     point, recipe, table.with_suffix("")
                 )
-                done[_key(point)] = point
+                done[key_of(point)] = point
                 write_points(table, done.values())
                 print(_said(point), file=sys.stderr)
-            found.append(done[_key(point)])
+            found.append(done[key_of(point)])
     return found
 
 
@@ -141,13 +141,7 @@ def wanted(recipe: Recipe, factor: float, count: int) -> Point:
     spec = recipe.data
     examples = spec.limit or data.get(spec.name).splits["train"] - spec.validation
     steps = recipe.epochs * (spec.repeat * examples // recipe.batch_size)
-    digest = hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
-    return Point(recipe.name, digest, factor, recipe.seed, steps, count)
-
-
-def _key(point: Point) -> Point:
-    unknown = dict.fromkeys((*WORST, "seconds"), 0.0)
-    return dataclasses.replace(point, broken=0, **unknown)  # type: ignore[arg-type]
+    return Point(recipe.name, digest_of(recipe), factor, recipe.seed, steps, count)
 
 
 def of_stored(point: Point, recipe: Recipe) -> Point | None:
@@ -171,8 +165,7 @@ def train_and_measure(point: Point, recipe: Recipe, folder: Path) -> Point:
     """
     keras.backend.clear_session()
     folder = folder / f"{recipe.name}-{point.factor:g}-{recipe.seed}"
-    begun = [r for r in unfinished_runs(recipe.name, folder) if r.recipe == resolved(recipe)]
-    run = begun[0] if begun else new_run(recipe, folder)
+    run = begun_or_new(recipe, folder)
     try:
         fit_run(run, verbose=0)
     except BrokenTrainingError as error:

@@ -23,8 +23,8 @@ import keras
 import numpy as np
 
 import zoo
-from benchmarks.measure import Row
-from benchmarks.points import read_points, write_points
+from benchmarks.measure import Row, deviation, over_seeds
+from benchmarks.points import key_of, read_points, write_points
 from zoo import data, files, paths, store
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import unfinished_runs
@@ -172,26 +172,22 @@ def few(label: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
 
 def measured(table: Path, wanted: Sequence[Point], pair: Pair) -> list[Point]:
     """Returns the wanted points: those in the table as they are, the others measured and added."""
-    done = {_key(point): point for point in read_points(table, Point)}
+    done = {key_of(point): point for point in read_points(table, Point)}
     for number, point in enumerate(wanted, 1):
-        if _key(point) in done:
+        if key_of(point) in done:
             continue
         began = time.perf_counter()
         accuracy = train_and_test(point, pair)
         seconds = round(time.perf_counter() - began, 1)
         point = dataclasses.replace(point, accuracy=round(accuracy, 6), seconds=seconds)
-        done[_key(point)] = point
+        done[key_of(point)] = point
         write_points(table, done.values())
         many = point.per_class or "all"
         what = f"{pair.title}, {many} a class, {point.policy}, seed {point.seed}"
         print(
             f"{number}/{len(wanted)} {what}: {100 * accuracy:.2f}% ({seconds} s)", file=sys.stderr
         )
-    return [done[_key(point)] for point in wanted]
-
-
-def _key(point: Point) -> Point:
-    return dataclasses.replace(point, accuracy=0.0, seconds=0.0)
+    return [done[key_of(point)] for point in wanted]
 
 
 def train_and_test(point: Point, pair: Pair) -> float:
@@ -231,9 +227,8 @@ def summary(points: Sequence[Point]) -> list[Row]:
         group.append(100 * point.accuracy)
     found = []
     for (pair, per_class, policy), values in groups.items():
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
         what = f"{pair}, {per_class or 'all'} a class"
-        found.append(Row(what, policy, statistics.fmean(values), "% of test", spread))
+        found.append(over_seeds(what, policy, values, "% of test"))
     return found
 
 
@@ -257,7 +252,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
             panel.errorbar(
                 list(groups),
                 [statistics.fmean(group) for group in groups.values()],
-                [statistics.stdev(group) if len(group) > 1 else 0.0 for group in groups.values()],
+                [deviation(group) for group in groups.values()],
                 marker="o",
                 markersize=4,
                 capsize=3,

@@ -66,10 +66,22 @@ def fed_noise() -> Iterator[None]:
 
 def names() -> list[str]:
     """Recipes to take a step of: the first of those alike in architecture, method and optimizer."""
+    return _first(lambda recipe: (recipe.architecture, recipe.method, recipe.optimizer))
+
+
+def fast_names() -> list[str]:
+    """Of these the first of each method: one network stands for all that it trains."""
+    return _first(
+        lambda recipe: recipe.method.get(
+            "name", registry.architectures().get(recipe.architecture).method
+        )
+    )
+
+
+def _first(kind: Callable[[Recipe], Any]) -> list[str]:
     kinds: dict[str, str] = {}
     for name in registry.recipes():
-        recipe = registry.recipes().get(name)
-        kinds.setdefault(f"{recipe.architecture} {recipe.method} {recipe.optimizer}", name)
+        kinds.setdefault(str(kind(registry.recipes().get(name))), name)
     return list(kinds.values())
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import zoo
 from tests import one_step
+from tests.marks import fast_of
 from zoo import registry
 from zoo.backend import import_backend
 from zoo.errors import ZooError
@@ -45,7 +46,11 @@ NO_JAX = WITHOUT.format(names=["jax", "jaxlib"])
 
 
 def python(
-    code: str, backend: str | None = None, *arguments: str, **environment: str
+    code: str,
+    backend: str | None = None,
+    *arguments: str,
+    timeout: float = 300,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Runs Python code in a new process, on a backend."""
     variables = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"} | environment
@@ -57,7 +62,7 @@ def python(
         text=True,
         cwd=ROOT,
         env=variables,
-        timeout=300,
+        timeout=timeout,
     )
 
 
@@ -68,8 +73,12 @@ def steps(
     """A folder with the state of each recipe after one step on each backend, and the precision."""
     folder = tmp_path_factory.mktemp("steps")
     code = "from tests.one_step import main; main()"
+    # Of the recipes that will be asked for; all of them in one process, whose start takes longest.
+    items = [getattr(item, "callspec", None) for item in request.session.items]
+    names = {one.params["name"] for one in items if one and {"steps", "name"} <= set(one.params)}
     for backend in BACKENDS:
-        done = python(code, backend, str(folder), request.param, JAX_ENABLE_X64="1")
+        asked = (str(folder), request.param, *sorted(names))
+        done = python(code, backend, *asked, timeout=1200, JAX_ENABLE_X64="1")
         assert done.returncode == 0, done.stderr[-3000:]
     return folder, request.param
 
@@ -80,7 +89,8 @@ def state(path: Path) -> tuple[list[np.ndarray], dict[str, float]]:
         return values, json.loads(archive["record"].tobytes()).get("logs", {})
 
 
-@pytest.mark.parametrize("name", one_step.names())
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("name", fast_of(one_step.fast_names(), one_step.names()))
 def test_one_step_is_the_same_on_both_backends(steps: tuple[Path, str], name: str) -> None:
     """From the same weights, batch and noise: losses, weights, averages, optimizers.
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.marks import fast_of
 from tests.steps import FEWER, evaluate_once, train_once, values
 from tests.stored_parents import with_parents
 from tests.weightless import weightless
@@ -55,6 +56,9 @@ class Game:
         return build_model(self.recipe, first_images(self.arrays), 10, steps_per_epoch=2)
 
 
+WITH_RECIPE = {registry.recipes().get(name).architecture for name in registry.recipes()}
+
+
 def in_battery() -> list[str]:
     """The architectures to train: those with a recipe, and one for what no recipe's stands for.
 
@@ -63,16 +67,15 @@ def in_battery() -> list[str]:
     compiled anew, one stands for all of a task and a method: networks are not its concern.
     """
     found = [registry.architectures().get(name) for name in registry.architectures()]
-    recipes = [registry.recipes().get(name).architecture for name in registry.recipes()]
     # Recipes first, then the smallest numbers, so that the first of a kind stands for it.
-    found.sort(key=lambda one: (one.name not in recipes, numbers(one.name)))
+    found.sort(key=lambda one: (one.name not in WITH_RECIPE, numbers(one.name)))
     on_jax = keras.backend.backend() == "jax"
     kinds = set()
     names = []
     for one in found:
         modules = [path.partition(":")[0] for path in one.networks.values()]
         kind = (one.task, one.method, *([] if on_jax else modules))
-        always = not on_jax and (one.name in recipes or one.task != "classification")
+        always = not on_jax and (one.name in WITH_RECIPE or one.task != "classification")
         if always or kind not in kinds:
             names.append(one.name)
         kinds.add(kind)
@@ -84,9 +87,11 @@ def numbers(name: str) -> list[int]:
 
 
 IN_BATTERY = in_battery()
+# Those without a recipe are the large networks of papers.
+FAST = WITH_RECIPE.intersection(IN_BATTERY)
 
 
-@pytest.fixture(scope="module", params=IN_BATTERY)
+@pytest.fixture(scope="module", params=fast_of(FAST, IN_BATTERY))
 def game(request: pytest.FixtureRequest, shared_sample_home: Path) -> Iterator[Game]:
     yield Game(request.param)
     keras.backend.clear_session()
@@ -213,10 +218,11 @@ def test_a_checkpoint_is_the_whole_state(game: Game, tmp_path: Path) -> None:
     assert not same(values(game.build().variables), values(twin.variables))
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    ["mlp", "resnet20", "dcgan", "cyclegan", "discogan", "kl_autoencoder", "ldm"],
-)
+# What the others have in their state the checkpoints' test compares; here it is the run.
+RESUMED = ("mlp", "dcgan", "resnet20", "cyclegan", "discogan", "kl_autoencoder", "ldm")
+
+
+@pytest.mark.parametrize("architecture", fast_of(RESUMED[:2], RESUMED))
 def test_a_run_stopped_and_resumed_equals_one_never_stopped(
     architecture: str, shared_sample_home: Path
 ) -> None:

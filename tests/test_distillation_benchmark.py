@@ -18,6 +18,7 @@ from benchmarks.distillation import BORN_AGAIN, PLAIN, Point, Setting
 from benchmarks.hinton import Errors
 from benchmarks.points import read_points
 from benchmarks.significance import holm
+from benchmarks.trainings import trained
 from tests.store.common import make_card
 from zoo import data, registry, store
 from zoo.recipe import Recipe
@@ -235,7 +236,7 @@ def test_a_student_is_stored_to_teach_the_next(sample_home: Path, tmp_path: Path
     )
     for method in (PLAIN, BORN_AGAIN[0]):
         recipe = distillation.recipe_of(setting, method, 0, 1)
-        run = distillation.trained(recipe, tmp_path / "runs")
+        run = trained(recipe, tmp_path / "runs")
         count, accuracy = distillation.tested(run, stored=method != PLAIN)
         assert count == 784 * 4 + 4 + 50 and 0 <= accuracy <= 1
         assert run.model is not None

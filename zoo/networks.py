@@ -49,6 +49,27 @@ def features_of(network: keras.Model, layers: str | Sequence[str]) -> keras.Mode
     return keras.Model(network.input, outputs, name=network.name)
 
 
+def with_layers(network: keras.Model, layers: Sequence[str]) -> keras.Model:
+    """Returns a network that gives, of one pass, its outputs and those of inner layers.
+
+    It shares layers and weights with the whole, and takes images of any size that its layers take.
+
+    Args:
+        network: A functional network of one view of an image, see `features_of`.
+        layers: Names of layers, one or more.
+
+    Returns:
+        A model with the same input. It gives a list: the outputs, and `{name: output}`.
+
+    Raises:
+        InvalidInputError: as for `features_of`.
+    """
+    whole = keras.Model(network.input, [network.output, features_of(network, layers).output])
+    # Where training begins with small images it would complain of their size.
+    whole.input_spec = None
+    return whole
+
+
 def main_output(network: keras.Model) -> keras.Model:
     """Returns a classifier without the auxiliary outputs that it may have for training.
 

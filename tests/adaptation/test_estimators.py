@@ -237,6 +237,8 @@ def test_a_method_that_needs_target_labels_says_so(name: str) -> None:
         ("SubspaceAlignment", {"n_components": 0}, "n_components must be a whole number from 1 to"),
         ("KernelMeanMatching", {"sigma": 0.0}, "sigma must be a number above 0, got 0.0"),
         ("KernelMeanMatching", {"bound": None}, "bound must be a number above 0, got None"),
+        ("KernelMeanMatching", {"max_steps": 0}, "max_steps must be a whole number from 1 to"),
+        ("LandmarkSelection", {"max_steps": 1.5}, "max_steps must be a whole number from 1 to"),
         ("LandmarkSelection", {"threshold": 2.0}, "threshold must be a number from 0 to 1, got 2"),
         ("DomainInvariantProjection", {"clustering": -1}, "clustering must be a number from 0"),
         ("DomainInvariantProjection", {"n_components": 2.5}, "n_components must be a whole number"),

@@ -309,7 +309,7 @@ def test_what_a_method_refuses_is_one_line() -> None:
         ({"name": "dann", "batch_norm": "alone"}, "batch_norm must be apart or together"),
         ({"name": "dann", "parents": {}}, "method dann has no option 'parents'"),
         ({"name": "dan", "factors": []}, "factors must be one or more numbers above 0"),
-        ({"name": "deep_coral", "matched": []}, "layers must name one layer or more"),
+        ({"name": "deep_coral", "matched": []}, "matched must name one layer or more"),
         ({"name": "cdan", "learns": ["stage2"]}, "learns names parts .* stage1, features, logits"),
         ({"name": "cdan", "learns": ["features"]}, "nothing of features has a weight that learns"),
         ({"name": "adda"}, "it begins from a classifier of the source; name a stored one"),

@@ -22,7 +22,7 @@ from zoo.layers.normalization import normalize
 from zoo.models.diffusion import ldm
 from zoo.models.diffusion.diffusion import Diffusion, _weights
 from zoo.models.diffusion.ldm import LatentDiffusion, LatentScale
-from zoo.models.diffusion.predictions import PREDICTIONS, noise_in, target
+from zoo.models.diffusion.predictions import PREDICTIONS, target
 from zoo.models.diffusion.schedules import NoiseSchedule
 from zoo.models.diffusion.time import DiffusionTime
 from zoo.models.diffusion.unet import denoiser
@@ -86,7 +86,7 @@ class Knowing(layers.Layer):
         taken = ops.take(ops.convert_to_tensor(self.levels), ops.cast(timestep, "int32"), axis=1)
         alpha, sigma = (level[:, None, None, None] for level in (taken[0], taken[1]))
         x0 = ops.ones_like(x) * self.x0
-        noise = noise_in("sample", x0, x, alpha, sigma)
+        noise = (x - alpha * x0) / sigma
         return target(self.prediction, x0, noise, alpha, sigma)
 
 

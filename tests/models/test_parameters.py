@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import zoo
+from tests.marks import fast_of
 from tests.weightless import trainable, weightless
 
 IMAGENET = ((224, 224, 3), 1000)
@@ -79,13 +80,18 @@ FOR_SMALL_IMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", FOR_IMAGENET)
+# One of each family: the others are its numbers of layers and filters.
+FAST = {"alexnet", "vgg16", "vgg16_bn", "resnet18", "resnet50", "densenet121", "googlenet"}
+FAST |= {"resnet20", "wrn16_4", "densenet_bc40_12"}
+
+
+@pytest.mark.parametrize("name", fast_of(FAST, FOR_IMAGENET))
 def test_for_imagenet(name: str) -> None:
     with weightless():
         assert trainable(zoo.create(name, *IMAGENET)) == FOR_IMAGENET[name]
 
 
-@pytest.mark.parametrize("name", FOR_SMALL_IMAGES)
+@pytest.mark.parametrize("name", fast_of(FAST, FOR_SMALL_IMAGES))
 def test_for_small_images(name: str) -> None:
     with weightless():
         assert trainable(zoo.create(name, *CIFAR)) == FOR_SMALL_IMAGES[name]

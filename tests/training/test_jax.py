@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.marks import fast_of
 from zoo import registry
 from zoo.errors import InvalidInputError, RecipeError, ZooError
 from zoo.recipe import Recipe
@@ -162,11 +163,10 @@ def on_devices(count: int, settings: Recipe) -> Run:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param("mlp.fashion_mnist", marks=pytest.mark.full),
-        "resnet20.fashion_mnist",
-        "dcgan.fashion_mnist",
-    ],
+    fast_of(
+        ["dcgan.fashion_mnist"],
+        ["mlp.fashion_mnist", "resnet20.fashion_mnist", "dcgan.fashion_mnist"],
+    ),
 )
 def test_eight_devices_train_like_one(sample_home: Path, name: str) -> None:
     """The same global batch; BatchNorm's statistics and the noise are those of all of it.

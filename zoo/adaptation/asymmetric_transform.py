@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from sklearn.neighbors import KNeighborsClassifier
 
 from zoo.adaptation.base import FeatureAdapter
-from zoo.adaptation.checks import Domains, InvalidDomainError, check_number
+from zoo.adaptation.checks import Domains, InvalidDomainError, check_count, check_number
 from zoo.adaptation.itml import require_pairs
 from zoo.adaptation.kernels import KernelMap, chosen_sigma
 
@@ -69,6 +69,7 @@ class AsymmetricTransform(FeatureAdapter):
 
     def _learn(self, domains: Domains) -> None:
         check_number("penalty", self.penalty, 0, above=True)
+        check_count("max_steps", self.max_steps, 10**9, "of the minimisation")
         if not self.upper < self.lower:
             raise InvalidDomainError(
                 f"lower must be above upper, got lower={self.lower!r}, upper={self.upper!r}"

@@ -69,6 +69,7 @@ class ITML(FeatureAdapter):
     def _learn(self, domains: Domains) -> None:
         check_number("gamma", self.gamma, 0, above=True)
         check_count("n_pairs", self.n_pairs, 10**7, "as time allows")
+        check_count("max_steps", self.max_steps, 10**9, "rounds")
         known, labels = domains.known
         require_pairs(domains, "ITML")
         same = domains.source_labels[:, None] == labels

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.svm import SVC
 
 from zoo.adaptation.base import DomainAdapter, linear_svm
-from zoo.adaptation.checks import Domains, InvalidDomainError, check_number
+from zoo.adaptation.checks import Domains, InvalidDomainError, check_count, check_number
 from zoo.adaptation.kernels import KernelMatrix, chosen_sigma, kernel_mean
 from zoo.adaptation.quadratic import Group, minimise
 
@@ -65,6 +65,7 @@ class KernelMeanMatching(DomainAdapter):
         epsilon = 1 - 1 / np.sqrt(count) if self.epsilon is None else self.epsilon
         check_number("epsilon", epsilon, 0)
         check_number("bound", self.bound, 0, above=True)
+        check_count("max_steps", self.max_steps, 10**9, "of the solver")
         low, high = count * max(1 - epsilon, 0), count * (1 + epsilon)
         if self.bound * count < low:
             raise InvalidDomainError(

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.svm import SVC
 
 from zoo.adaptation.base import DomainAdapter, linear_svm
-from zoo.adaptation.checks import Domains, check_number
+from zoo.adaptation.checks import Domains, check_count, check_number
 from zoo.adaptation.kernels import KernelMatrix, chosen_sigma, kernel_blocks, kernel_mean
 from zoo.adaptation.quadratic import Group, minimise
 
@@ -61,6 +61,7 @@ class LandmarkSelection(DomainAdapter):
 
     def _learn(self, domains: Domains) -> None:
         check_number("threshold", self.threshold, 0, 1)
+        check_count("max_steps", self.max_steps, 10**9, "of the solver")
         source, labels, count = domains.source, domains.source_labels, len(domains.source)
         self.sigma_ = chosen_sigma(self.sigma, source, domains.target)
         groups = []

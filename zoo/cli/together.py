@@ -81,6 +81,7 @@ def _leave(work: Callable[[], int]) -> None:
         print("\nzoo: stopped", file=sys.stderr)
         code = 130
     except BaseException:
+        # Whatever it is, os._exit would end the process without a word of it.
         logging.getLogger("zoo").exception("the training failed")
     finally:
         sys.stdout.flush()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from zoo import data, report
-from zoo.autoencoding import Autoencoder, Coder
+from zoo.autoencoding import Coder
 from zoo.cards import Metric
 from zoo.evaluation.common import (
     Evaluation,
@@ -32,12 +32,7 @@ _SEED = 0
 _LEAST_MSE = 1 / 12 / 255**2
 
 
-def measure_autoencoder(autoencoder: Autoencoder) -> Evaluation:
-    """Measures an autoencoder on the test split of the data on its card."""
-    return measured_coder(autoencoder)
-
-
-def measured_coder(coder: Coder) -> Evaluation:
+def measure_coder(coder: Coder) -> Evaluation:
     """Measures how an autoencoder of any kind gives test images back, and what codes tell.
 
     - `mse` and `psnr` of the reconstructions, as the uint8 images that a user gets.

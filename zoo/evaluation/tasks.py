@@ -13,7 +13,7 @@ from zoo.errors import InvalidInputError
 from zoo.evaluation.classification import measure_classifier, measure_unprepared
 from zoo.evaluation.common import Evaluation
 from zoo.evaluation.generation import measure_generator
-from zoo.evaluation.reconstruction import measure_autoencoder
+from zoo.evaluation.reconstruction import measure_coder
 from zoo.evaluation.translation import measure_translator
 from zoo.evaluation.variational import measure_vae
 from zoo.generation import Generator
@@ -26,7 +26,7 @@ _MEASURES: dict[type[Pipeline], Callable[..., Evaluation]] = {
     Classifier: measure_classifier,
     Generator: measure_generator,
     VariationalAutoencoder: measure_vae,
-    Autoencoder: measure_autoencoder,
+    Autoencoder: measure_coder,
     Translator: measure_translator,
 }
 

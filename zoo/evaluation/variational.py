@@ -11,7 +11,7 @@ from zoo.autoencoding import VariationalAutoencoder
 from zoo.cards import Metric
 from zoo.evaluation.common import Evaluation, chunks, data_of, recorder
 from zoo.evaluation.generation import measure_generator
-from zoo.evaluation.reconstruction import measured_coder
+from zoo.evaluation.reconstruction import measure_coder
 
 # Latents k that are drawn for each image.
 SAMPLES = 50
@@ -36,7 +36,7 @@ def measure_vae(vae: VariationalAutoencoder) -> Evaluation:
 
     - `active_units`: latents whose mean varies over the images by more than 0.01.
     """
-    drawn, coded = measure_generator(vae), measured_coder(vae)
+    drawn, coded = measure_generator(vae), measure_coder(vae)
     spec = data_of(vae.card)
     split = data.get(spec.name).tests[0]
     metrics = _bounds(vae, split, data.examples(spec, split)["image"])

@@ -11,8 +11,7 @@ from typing import Any
 
 from keras import ops
 
-# Bandwidths of the multi-kernel MMD as multiples of the mean squared distance (Long et al. 2015,
-# section 4.2, have a grid of powers of two about it).
+# Bandwidths of the multi-kernel MMD as multiples of the mean squared distance.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 

@@ -7,6 +7,7 @@ for `fsp`: what a layer says is in its direction, and its size differs between n
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,17 @@ def fsp(teacher: tuple[Any, Any], student: tuple[Any, Any]) -> Any:
     return ops.mean(ops.square(gap), axis=(1, 2))
 
 
+def flattened(values: Any) -> Any:
+    """Returns all numbers of an example as one vector, (batch, d); vectors stay as they are."""
+    # Of relations within a batch neither side may be known.
+    if len(values.shape) == 2:
+        return values
+    return ops.reshape(values, (-1, math.prod(values.shape[1:])))
+
+
 def normed(values: Any) -> Any:
     """Flattens each example and divides it by its norm, (batch, d); a zero stays zero."""
-    flat = ops.reshape(values, (-1, int(np.prod(values.shape[1:]))))
+    flat = flattened(values)
     squares = ops.sum(ops.square(flat), axis=1, keepdims=True)
     return flat * ops.rsqrt(ops.maximum(squares, _LEAST))
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
-from zoo.losses.features import normed
+from zoo.losses.features import flattened, normed
 
 # Of the mean squared distance: what is nearer has no direction that could be trusted.
 _NEAR = 1e-6
@@ -20,8 +19,8 @@ _NEAR = 1e-6
 def rkd_distance(teacher: Any, student: Any) -> Any:
     """Mean over i, j of huber(d_ij / mu of the teacher - d_ij / mu of the student).
 
-    Park et al. 2019, eq. 4 to 6: d_ij is the distance of two embeddings, mu the mean over pairs of
-    different examples.
+    Park et al. 2019, section 3.2.1: d_ij is the distance of two embeddings, mu the mean over pairs
+    of different examples.
 
     Args:
         teacher: Embeddings (batch, d), or maps.
@@ -37,7 +36,7 @@ def rkd_distance(teacher: Any, student: Any) -> Any:
 def rkd_angle(teacher: Any, student: Any) -> Any:
     """Mean over i, j, k of huber(cos of the angle at j of the teacher - of the student).
 
-    Park et al. 2019, eq. 7 and 8: the angle is that between x_i - x_j and x_k - x_j; where two of
+    Park et al. 2019, section 3.2.2: the angle is that between x_i - x_j and x_k - x_j; where two of
     the three are the same, its cosine counts as it comes, 0 or 1, on both sides.
 
     Args:
@@ -63,7 +62,7 @@ def similarity_preserving(teacher: Any, student: Any) -> Any:
     Returns:
         A scalar, at least 0.
     """
-    one, other = (normed(_inner_products(_flat(x))) for x in (teacher, student))
+    one, other = (normed(_inner_products(flattened(x))) for x in (teacher, student))
     # The mean over n x n entries is the sum over n^2.
     return ops.mean(ops.square(one - other))
 
@@ -73,10 +72,6 @@ def _embedding(values: Any) -> Any:
     if len(values.shape) == 4:
         values = ops.mean(values, axis=(1, 2))
     return values - ops.mean(values, axis=0, keepdims=True)
-
-
-def _flat(values: Any) -> Any:
-    return ops.reshape(values, (-1, int(np.prod(values.shape[1:]))))
 
 
 def _inner_products(rows: Any) -> Any:

@@ -29,6 +29,8 @@ else:
 
 Batch = dict[str, Any]
 Losses = dict[str, Any]
+# Networks of stored models, `{role: {name: network}}`.
+Parents = Mapping[str, Mapping[str, keras.Model]]
 
 # What building hands to a method whose constructor has keywords of these names: `parents`, the
 # recipe's, as `{role: {name: network}}`; and `new_network`, a function (architecture, options) that

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.data.builders.common import verified_files
+from zoo.data.builders.common import labelled_images, verified_files
 from zoo.data.catalogue import get
 
 HELD_OUT = (9, 10)
@@ -36,19 +36,7 @@ class AttFaces(tfds.core.GeneratorBasedBuilder):
     url_infos: ClassVar[dict[str, Any]] = {}
 
     def _info(self) -> tfds.core.DatasetInfo:
-        dataset = get("att_faces")
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=dataset.shape),
-                    "label": tfds.features.ClassLabel(names=dataset.labels),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage=_ADDRESS,
-            disable_shuffling=True,
-        )
+        return labelled_images(self, "att_faces", _ADDRESS)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
         files = get("att_faces").archives

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.data.builders.common import SIDE, given_folder, read_sprite
-from zoo.data.catalogue import get
+from zoo.data.builders.common import SIDE, given_folder, labelled_images, read_sprite
 from zoo.errors import DataUnavailableError
 
 BATCH = 10_000
@@ -49,18 +48,7 @@ class Cifar10Heldout(tfds.core.GeneratorBasedBuilder):
     url_infos = tfds.builder_cls("cifar10").url_infos
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
-                    "label": tfds.features.ClassLabel(names=get("cifar10").labels),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
-            disable_shuffling=True,
-        )
+        return labelled_images(self, "cifar10", "https://www.cs.toronto.edu/~kriz/cifar.html")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
         given = given_folder(dl_manager)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.catalogue import get
 from zoo.errors import DataUnavailableError
 
 # Of a sprite: tiles of so many pixels each way, so many of them in a row.
@@ -55,6 +56,31 @@ def verified_files(
             "differs); get them again"
         )
     return paths
+
+
+def labelled_images(builder: Any, name: str, homepage: str) -> Any:
+    """Returns what TFDS is told of a data set of images with one class each, in their order.
+
+    Args:
+        builder: The builder of TFDS.
+        name: The data set, whose shape and classes are those of the catalogue.
+        homepage: Where people read about it.
+    """
+    import tensorflow_datasets as tfds
+
+    dataset = get(name)
+    return tfds.core.DatasetInfo(
+        builder=builder,
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=dataset.shape),
+                "label": tfds.features.ClassLabel(names=dataset.labels),
+            }
+        ),
+        supervised_keys=("image", "label"),
+        homepage=homepage,
+        disable_shuffling=True,
+    )
 
 
 def read_sprite(path: Path) -> np.ndarray:

@@ -21,7 +21,12 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.data.builders.common import given_folder, read_sprite, verified_files
+from zoo.data.builders.common import (
+    given_folder,
+    labelled_images,
+    read_sprite,
+    verified_files,
+)
 from zoo.data.catalogue import get
 from zoo.errors import DataUnavailableError
 
@@ -45,19 +50,7 @@ class MnistM(tfds.core.GeneratorBasedBuilder):
     url_infos: ClassVar[dict[str, Any]] = {}
 
     def _info(self) -> tfds.core.DatasetInfo:
-        dataset = get("mnist_m")
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=dataset.shape),
-                    "label": tfds.features.ClassLabel(names=dataset.labels),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage="http://yaroslav.ganin.net",
-            disable_shuffling=True,
-        )
+        return labelled_images(self, "mnist_m", "http://yaroslav.ganin.net")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
         given = given_folder(dl_manager)

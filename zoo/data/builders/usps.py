@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.data.catalogue import get
+from zoo.data.builders.common import labelled_images
 from zoo.errors import DataUnavailableError
 
 SIDE = 16
@@ -52,19 +52,7 @@ class Usps(tfds.core.GeneratorBasedBuilder):
     )
 
     def _info(self) -> tfds.core.DatasetInfo:
-        dataset = get("usps")
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=dataset.shape),
-                    "label": tfds.features.ClassLabel(names=dataset.labels),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage="https://hastie.su.domains/ElemStatLearn/",
-            disable_shuffling=True,
-        )
+        return labelled_images(self, "usps", "https://hastie.su.domains/ElemStatLearn/")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
         train, test = dl_manager.download(list(self.url_infos))

@@ -12,10 +12,10 @@ from zoo.losses.adaptation import domain_loss
 from zoo.losses.adversarial import non_saturating_generator
 from zoo.losses.classification import cross_entropy
 from zoo.models.adaptation.dann import told_apart
-from zoo.models.adaptation.game import AdaptationGame, Parents, as_rows
+from zoo.models.adaptation.game import AdaptationGame, as_rows
 from zoo.models.adaptation.networks import begun, domain_classifier, width_of
 from zoo.networks import features_of
-from zoo.training.engine import Batch, Losses
+from zoo.training.engine import Batch, Losses, Parents
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -68,7 +68,6 @@ class ADDA(AdaptationGame):
                 )
             reference = begun(network, parents)
         reference.trainable = False
-        network = begun(network, parents)
         if domain_classifier is None:
             domain_classifier = _domain_classifier(network, units)
         super().__init__(
@@ -77,6 +76,7 @@ class ADDA(AdaptationGame):
             layers=("features",),
             labelled_weight=labelled_weight,
             learns=learns,
+            parents=parents,
             **kwargs,
         )
         self.network.get_layer("logits").trainable = False

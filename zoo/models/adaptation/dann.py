@@ -10,9 +10,9 @@ from keras import ops
 from keras.config import floatx
 
 from zoo.losses.adaptation import certainty, dann_schedule, domain_loss, outer, reverse_gradient
-from zoo.models.adaptation.game import AdaptationGame, Outputs, Parents, require_at_least_0
-from zoo.models.adaptation.networks import begun, domain_classifier, width_of
-from zoo.training.engine import Losses
+from zoo.models.adaptation.game import AdaptationGame, Outputs, require_at_least_0
+from zoo.models.adaptation.networks import domain_classifier, width_of
+from zoo.training.engine import Losses, Parents
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -54,7 +54,6 @@ class DANN(AdaptationGame):
         **kwargs: Any,
     ) -> None:
         require_at_least_0(weight=weight, gamma=gamma)
-        network = begun(network, parents)
         if domain_classifier is None:
             domain_classifier = self.new_domain_classifier(network, units)
         super().__init__(
@@ -64,6 +63,7 @@ class DANN(AdaptationGame):
             labelled_weight=labelled_weight,
             batch_norm=batch_norm,
             learns=learns,
+            parents=parents,
             **kwargs,
         )
         self.units = list(units)

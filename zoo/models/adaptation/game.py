@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,11 +11,11 @@ from keras.config import floatx
 
 from zoo.errors import RecipeError
 from zoo.losses.classification import cross_entropy
+from zoo.losses.features import flattened
 from zoo.models.adaptation.networks import begun, let_only_learn, statistics_of
 from zoo.networks import features_of, main_output
-from zoo.training.engine import Batch, Losses, MultiPlayerModel
+from zoo.training.engine import Batch, Losses, MultiPlayerModel, Parents
 
-Parents = Mapping[str, Mapping[str, keras.Model]]
 # What a network makes of each stream: `{stream: {layer: rows}}`.
 Outputs = dict[str, dict[str, Any]]
 
@@ -68,11 +67,13 @@ class AdaptationGame(MultiPlayerModel):
         labelled_weight: float = 1.0,
         batch_norm: str = "apart",
         learns: Sequence[str] = (),
+        parents: Parents | None = None,
         **kwargs: Any,
     ) -> None:
         if batch_norm not in TREATMENTS:
             raise ValueError(f"batch_norm must be {' or '.join(TREATMENTS)}, got {batch_norm!r}")
         require_at_least_0(labelled_weight=labelled_weight)
+        network = begun(network, parents)
         let_only_learn(network, learns)
         parts = features_of(network, tuple(dict.fromkeys(("logits", *layers))))
         super().__init__({"network": network, **further}, **kwargs)
@@ -81,8 +82,6 @@ class AdaptationGame(MultiPlayerModel):
         self.labelled_weight = labelled_weight
         self.batch_norm = batch_norm
         self.learns = list(learns)
-        # Of what a network began from, its weights know all.
-        self.parents = None
 
     # What a method writes.
 
@@ -199,8 +198,15 @@ class SourceOnly(AdaptationGame):
         **kwargs: Any,
     ) -> None:
         require_at_least_0(source_weight=source_weight)
-        options: dict[str, Any] = {"labelled_weight": labelled_weight, "batch_norm": batch_norm}
-        super().__init__(begun(network, parents), {}, **options, learns=learns, **kwargs)
+        super().__init__(
+            network,
+            {},
+            labelled_weight=labelled_weight,
+            batch_norm=batch_norm,
+            learns=learns,
+            parents=parents,
+            **kwargs,
+        )
         self.source_weight = source_weight
 
     def weight_of(self, stream: str) -> float:
@@ -209,7 +215,7 @@ class SourceOnly(AdaptationGame):
 
 def as_rows(x: Any) -> Any:
     """Returns maps or vectors as float32 rows (n, d)."""
-    return ops.cast(ops.reshape(x, (-1, math.prod(x.shape[1:]))), floatx())
+    return ops.cast(flattened(x), floatx())
 
 
 def require_at_least_0(**options: float) -> None:

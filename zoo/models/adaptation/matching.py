@@ -8,9 +8,8 @@ from typing import Any
 import keras
 
 from zoo.losses.adaptation import FACTORS, bandwidths, coral, mmd
-from zoo.models.adaptation.game import AdaptationGame, Outputs, Parents, require_at_least_0
-from zoo.models.adaptation.networks import begun
-from zoo.training.engine import Losses
+from zoo.models.adaptation.game import AdaptationGame, Outputs, require_at_least_0
+from zoo.training.engine import Losses, Parents
 
 
 class MatchingGame(AdaptationGame):
@@ -18,7 +17,7 @@ class MatchingGame(AdaptationGame):
 
     Args:
         network: Images to logits.
-        layers: Layers whose outputs are matched, one or more.
+        matched: Layers whose outputs are matched, one or more.
         weight: At least 0.
         **kwargs: As for `AdaptationGame`.
     """
@@ -26,13 +25,13 @@ class MatchingGame(AdaptationGame):
     logged = ("accuracy", "distance")
 
     def __init__(
-        self, network: keras.Model, *, layers: Sequence[str], weight: float, **kwargs: Any
+        self, network: keras.Model, *, matched: Sequence[str], weight: float, **kwargs: Any
     ) -> None:
-        if not layers:
-            raise ValueError("layers must name one layer or more to match, got none")
+        if not matched:
+            raise ValueError("matched must name one layer or more, got none")
         require_at_least_0(weight=weight)
-        super().__init__(network, {}, layers=layers, **kwargs)
-        self.matched = list(layers)
+        super().__init__(network, {}, layers=matched, **kwargs)
+        self.matched = list(matched)
         self.weight = weight
 
     def distance(self, source: Any, target: Any) -> Any:
@@ -72,13 +71,14 @@ class DeepCORAL(MatchingGame):
         parents: Parents | None = None,
         **kwargs: Any,
     ) -> None:
-        options: dict[str, Any] = {"labelled_weight": labelled_weight, "batch_norm": batch_norm}
         super().__init__(
-            begun(network, parents),
-            layers=matched,
+            network,
+            matched=matched,
             weight=weight,
+            labelled_weight=labelled_weight,
+            batch_norm=batch_norm,
             learns=learns,
-            **options,
+            parents=parents,
             **kwargs,
         )
 
@@ -120,13 +120,14 @@ class DAN(MatchingGame):
     ) -> None:
         if not factors or min(factors) <= 0:
             raise ValueError(f"factors must be one or more numbers above 0, got {list(factors)}")
-        options: dict[str, Any] = {"labelled_weight": labelled_weight, "batch_norm": batch_norm}
         super().__init__(
-            begun(network, parents),
-            layers=matched,
+            network,
+            matched=matched,
             weight=weight,
+            labelled_weight=labelled_weight,
+            batch_norm=batch_norm,
             learns=learns,
-            **options,
+            parents=parents,
             **kwargs,
         )
         self.factors = list(factors)

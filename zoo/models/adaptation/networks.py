@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import keras
 from keras import layers
 
 from zoo.layers.test_time import without_views
 from zoo.networks import LANDMARK
-from zoo.training.engine import assign_all, let_learn, values_of
+from zoo.training.engine import Parents, assign_all, let_learn, values_of
 
 # A part of a network beside those that end with a landmark: what batch norm learns.
 BATCH_NORM = "batch_norm"
@@ -40,9 +40,7 @@ def width_of(network: keras.Model, layer: str) -> int:
     return math.prod(network.get_layer(layer).output.shape[1:])
 
 
-def begun(
-    network: keras.Model, parents: Mapping[str, Mapping[str, keras.Model]] | None
-) -> keras.Model:
+def begun(network: keras.Model, parents: Parents | None) -> keras.Model:
     """Returns a copy of the classifier that a recipe names as the parent `source`, to learn on.
 
     The copy keeps all of it: the logits, and the normalisation of pixels that it learned with.

@@ -1,16 +1,10 @@
-"""How the adapted classifiers were trained: on labels of the source, without any of the target."""
-
-from typing import Any
+"""How the adapted classifiers are trained: on labels of the source, without any of the target."""
 
 from zoo.recipe import DataSpec, Recipe
+from zoo.recipe_parts import moved
 
 # Of digits, for both domains: a little turned, scaled and moved.
-_BLACK = {"fill_mode": "constant"}
-_MOVED: list[dict[str, Any]] = [
-    {"name": "RandomRotation", "factor": 10 / 360, **_BLACK},
-    {"name": "RandomZoom", "height_factor": 0.1, "width_factor": 0.1, **_BLACK},
-    {"name": "RandomTranslation", "height_factor": 0.07, "width_factor": 0.07, **_BLACK},
-]
+_MOVED = moved(degrees=10, zoom=0.1, shift=0.07)
 _COSINE = {"name": "cosine", "warmup": 0.05}
 _EMA = {"network": 0.999}
 
@@ -28,30 +22,21 @@ RECIPES = (
         batch_size=64,
         epochs=20,
     ),
-    Recipe(
-        name="small_cnn.mnist_to_usps-cdan",
-        architecture="small_cnn",
-        data=DataSpec("mnist_to_usps"),
-        method={"name": "cdan"},
-        augmentation=_MOVED,
-        optimizer={"name": "Adam", "learning_rate": 1e-3},
-        schedule=_COSINE,
-        ema=_EMA,
-        precision="onednn_bfloat16",
-        batch_size=64,
-        epochs=6,
-    ),
-    Recipe(
-        name="small_cnn.usps_to_mnist-cdan",
-        architecture="small_cnn",
-        data=DataSpec("usps_to_mnist"),
-        method={"name": "cdan"},
-        augmentation=_MOVED,
-        optimizer={"name": "Adam", "learning_rate": 1e-3},
-        schedule=_COSINE,
-        ema=_EMA,
-        precision="onednn_bfloat16",
-        batch_size=64,
-        epochs=6,
+    # small_cnn.mnist_to_usps-cdan and small_cnn.usps_to_mnist-cdan.
+    *(
+        Recipe(
+            name=f"small_cnn.{shift}-cdan",
+            architecture="small_cnn",
+            data=DataSpec(shift),
+            method={"name": "cdan"},
+            augmentation=_MOVED,
+            optimizer={"name": "Adam", "learning_rate": 1e-3},
+            schedule=_COSINE,
+            ema=_EMA,
+            precision="onednn_bfloat16",
+            batch_size=64,
+            epochs=6,
+        )
+        for shift in ("mnist_to_usps", "usps_to_mnist")
     ),
 )

@@ -1,17 +1,12 @@
 """Autoencoders, plain and variational."""
 
-from zoo.recipe import DataSpec, Recipe
+from zoo.models.autoencoder.recipes import NEARLY_EXACT, RECIPES
 from zoo.registry import Architecture, Method, register
 
-_ADAM = {"name": "Adam", "learning_rate": 1e-3}
-_COSINE = {"name": "cosine", "warmup": 0.02}
-_EMA = {"encoder": 0.999, "decoder": 0.999}
 _DENSE = "zoo.models.autoencoder.dense"
 _CONVOLUTIONAL = "zoo.models.autoencoder.convolutional"
 _KL = "zoo.models.autoencoder.kl"
 _KINGMA = "Kingma, Welling: Auto-encoding variational Bayes, ICLR 2014"
-# Of pixels from -1 to 1. The divergence then weighs little: a latent keeps some three nats.
-_NEARLY_EXACT = {"deviation": 0.1, "beta": 0.1}
 
 register(
     Method(
@@ -52,7 +47,7 @@ register(
         "CVPR 2022",
         networks={"encoder": f"{_KL}:encoder", "decoder": f"{_KL}:decoder"},
         method="vae",
-        method_options=_NEARLY_EXACT,
+        method_options=NEARLY_EXACT,
         summary="Residual encoder and decoder, a small map for a code, for latent diffusion",
     ),
     Architecture(
@@ -76,92 +71,5 @@ register(
         method="vae",
         summary="Convolutional variational autoencoder",
     ),
-    Recipe(
-        name="dense_autoencoder.mnist",
-        architecture="dense_autoencoder",
-        data=DataSpec("mnist"),
-        # Two numbers are a point in the plane: to be looked at.
-        network={"latent_dim": 2, "units": [512, 256, 128], "likelihood": "bernoulli"},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=40,
-    ),
-    Recipe(
-        name="autoencoder.fashion_mnist",
-        architecture="autoencoder",
-        data=DataSpec("fashion_mnist"),
-        network={"latent_dim": 16},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=20,
-    ),
-    Recipe(
-        name="kl_autoencoder.mnist",
-        architecture="kl_autoencoder",
-        data=DataSpec("mnist"),
-        method={"name": "vae", **_NEARLY_EXACT},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=12,
-    ),
-    Recipe(
-        name="kl_autoencoder.fashion_mnist",
-        architecture="kl_autoencoder",
-        data=DataSpec("fashion_mnist"),
-        method={"name": "vae", **_NEARLY_EXACT},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=12,
-    ),
-    Recipe(
-        name="dense_vae.mnist",
-        architecture="dense_vae",
-        data=DataSpec("mnist"),
-        # Burda et al. 2016, section 5: two layers of 200 units, 50 latents.
-        network={
-            "latent_dim": 50,
-            "units": [200, 200],
-            "activation": "tanh",
-            "likelihood": "bernoulli",
-        },
-        method={"name": "vae", "binarise": True},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=100,
-        epochs=60,
-    ),
-    Recipe(
-        name="vae.mnist",
-        architecture="vae",
-        data=DataSpec("mnist"),
-        network={"latent_dim": 40, "likelihood": "bernoulli"},
-        # The divergence grows at first, so that latents are not given up before they are of use.
-        method={"name": "vae", "binarise": True, "kl_warmup": 0.1},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=35,
-    ),
-    Recipe(
-        name="vae.fashion_mnist",
-        architecture="vae",
-        data=DataSpec("fashion_mnist"),
-        network={"latent_dim": 32},
-        method={"name": "vae", "kl_warmup": 0.1},
-        optimizer=_ADAM,
-        schedule=_COSINE,
-        ema=_EMA,
-        batch_size=128,
-        epochs=25,
-    ),
+    *RECIPES,
 )

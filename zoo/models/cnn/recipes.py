@@ -3,39 +3,9 @@
 from typing import Any
 
 from zoo.recipe import DataSpec, Recipe
+from zoo.recipe_parts import moved, nesterov, shifted
 
 _FLIP = {"name": "RandomFlip", "mode": "horizontal"}
-
-
-def _shift(share: float, fill: str = "constant") -> dict[str, Any]:
-    """Moves by whole pixels, up to a share of the image's side."""
-    return {
-        "name": "RandomTranslation",
-        "height_factor": share,
-        "width_factor": share,
-        "fill_mode": fill,
-        "interpolation": "nearest",
-    }
-
-
-def _moved(degrees: float, zoom: float, shift: float) -> list[dict[str, Any]]:
-    """Turns, scales and moves digits, each a little."""
-    black = {"fill_mode": "constant"}
-    return [
-        {"name": "RandomRotation", "factor": degrees / 360, **black},
-        {"name": "RandomZoom", "height_factor": zoom, "width_factor": zoom, **black},
-        {"name": "RandomTranslation", "height_factor": shift, "width_factor": shift, **black},
-    ]
-
-
-def _nesterov(rate: float, weight_decay: float) -> dict[str, Any]:
-    return {
-        "name": "SGD",
-        "learning_rate": rate,
-        "momentum": 0.9,
-        "nesterov": True,
-        "weight_decay": weight_decay,
-    }
 
 
 def _muon(rate: float) -> dict[str, Any]:
@@ -56,7 +26,7 @@ RECIPES = (
         architecture="lenet5",
         data=DataSpec("mnist"),
         network={"activation": "relu", "pooling": "max"},
-        augmentation=_moved(degrees=8, zoom=0.08, shift=0.07),
+        augmentation=moved(degrees=8, zoom=0.08, shift=0.07),
         optimizer={"name": "AdamW", "learning_rate": 2e-3, "weight_decay": 1e-2},
         schedule={"name": "cosine", "warmup": 0.05},
         ema={"network": 0.999},
@@ -69,7 +39,7 @@ RECIPES = (
         data=DataSpec("mnist"),
         network={"filters": [[32, 32], [64, 64], [128, 128]], "dropout": 0.2},
         method={"name": "supervised", "label_smoothing": 0.02},
-        augmentation=_moved(degrees=12, zoom=0.12, shift=0.08),
+        augmentation=moved(degrees=12, zoom=0.12, shift=0.08),
         optimizer={"name": "AdamW", "learning_rate": 2e-3, "weight_decay": 2e-2},
         schedule={"name": "cosine", "warmup": 0.05},
         ema={"network": 0.999},
@@ -83,7 +53,7 @@ RECIPES = (
         data=DataSpec("usps"),
         network={"dropout": 0.2},
         method={"name": "supervised", "label_smoothing": 0.02},
-        augmentation=_moved(degrees=10, zoom=0.1, shift=0.06),
+        augmentation=moved(degrees=10, zoom=0.1, shift=0.06),
         optimizer={"name": "AdamW", "learning_rate": 2e-3, "weight_decay": 2e-2},
         schedule={"name": "cosine", "warmup": 0.05},
         ema={"network": 0.998},
@@ -96,8 +66,8 @@ RECIPES = (
         architecture="small_cnn",
         data=DataSpec("fashion_mnist"),
         method={"name": "supervised", "label_smoothing": 0.05},
-        augmentation=[_FLIP, _shift(0.08)],
-        optimizer=_nesterov(0.15, weight_decay=2e-3),
+        augmentation=[_FLIP, shifted(0.08)],
+        optimizer=nesterov(0.15, weight_decay=2e-3),
         schedule={"name": "cosine", "warmup": 0.1},
         ema={"network": 0.998},
         precision="onednn_bfloat16",
@@ -109,8 +79,8 @@ RECIPES = (
         architecture="resnet20",
         data=DataSpec("fashion_mnist", validation=2000),
         method={"name": "supervised", "label_smoothing": 0.05},
-        augmentation=[_FLIP, _shift(0.08)],
-        optimizer=_nesterov(0.15, weight_decay=2e-3),
+        augmentation=[_FLIP, shifted(0.08)],
+        optimizer=nesterov(0.15, weight_decay=2e-3),
         schedule={"name": "cosine", "warmup": 0.1},
         ema={"network": 0.998},
         batch_size=128,
@@ -120,8 +90,8 @@ RECIPES = (
         name="resnet20.cifar10",
         architecture="resnet20",
         data=DataSpec("cifar10"),
-        augmentation=[_FLIP, _shift(0.125, "reflect")],
-        optimizer=_nesterov(0.15, weight_decay=4e-3),
+        augmentation=[_FLIP, shifted(0.125, "reflect")],
+        optimizer=nesterov(0.15, weight_decay=4e-3),
         schedule={"name": "cosine", "warmup": 0.05},
         ema={"network": 0.999},
         precision="onednn_bfloat16",
@@ -141,7 +111,7 @@ RECIPES = (
         },
         augmentation=[
             {"name": "AlternatingFlip"},
-            _shift(0.08),
+            shifted(0.08),
             {
                 "name": "RandomErasing",
                 "factor": [0.5, 0.5],
@@ -169,7 +139,7 @@ RECIPES = (
         },
         augmentation=[
             {"name": "AlternatingFlip"},
-            _shift(0.0625, "reflect"),
+            shifted(0.0625, "reflect"),
             {"name": "ProgressiveResize", "side": 24, "until": 0.3},
         ],
         optimizer=_muon(0.12),

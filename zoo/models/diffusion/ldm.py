@@ -12,9 +12,7 @@ from keras import ops
 from zoo.models.diffusion import unet
 from zoo.models.diffusion.diffusion import DenoisingGame
 from zoo.networks import latent_mean
-from zoo.training.engine import Batch
-
-Parents = Mapping[str, Mapping[str, keras.Model]]
+from zoo.training.engine import Batch, Parents
 
 # Images that the deviation of the latents is taken over, and how many are encoded at once.
 _MEASURED, _AT_ONCE = 10_000, 250

@@ -50,29 +50,3 @@ def denoised(prediction: str, output: Any, x: Any, alpha: Any, sigma: Any) -> An
     if prediction == "epsilon":
         return (x - sigma * output) / alpha
     return output if prediction == "sample" else alpha * x - sigma * output
-
-
-def noise_in(prediction: str, output: Any, x: Any, alpha: Any, sigma: Any) -> Any:
-    """Returns the noise that an answer stands for; for `sample` sigma must not be 0."""
-    if prediction == "sample":
-        return (x - alpha * output) / sigma
-    return output if prediction == "epsilon" else alpha * output + sigma * x
-
-
-def converted(output: Any, source: str, wanted: str, x: Any, alpha: Any, sigma: Any) -> Any:
-    """Returns what a denoiser of the prediction `wanted` would have answered.
-
-    Args:
-        output: The answer of one of the prediction `source`.
-        source: One of `PREDICTIONS`.
-        wanted: Another.
-        x: The noisy images.
-        alpha: Share of the image; not 0 from `epsilon` on.
-        sigma: Share of the noise; not 0 from `sample` on.
-    """
-    if source == wanted:
-        return output
-    x0 = denoised(source, output, x, alpha, sigma)
-    if wanted == "sample":
-        return x0
-    return target(wanted, x0, noise_in(source, output, x, alpha, sigma), alpha, sigma)

@@ -2,7 +2,7 @@
 
 Throughout r = sigma / alpha, and a prime marks the level that a step ends at. In coordinates
 y = x / alpha the probability-flow equation is dy/dr = (y - D) / r (Song et al. 2021, eq. 14; Karras
-et al. 2022, eq. 3).
+et al. 2022, eq. 1 and 3).
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ class NoiseSchedule:
     def ratio(self, timestep: Any) -> np.ndarray:
         """Returns sigma(t) / alpha(t), infinite where there is nothing but noise.
 
-        Between two timesteps it is interpolated in a straight line, as samplers with fractional
-        timesteps do (Karras et al. 2022, appendix C.3.4).
+        Between two timesteps it is interpolated in a straight line, as diffusers' samplers with
+        fractional timesteps do.
 
         Args:
             timestep: Numbers from 0 to T - 1, of any shape.

@@ -11,9 +11,8 @@ from keras import layers, ops
 from zoo.losses.adversarial import ADVERSARIAL_LOSSES
 from zoo.losses.features import normed
 from zoo.models.distillation.distillation import Distillation
-from zoo.models.distillation.teachers import Parents
 from zoo.models.distillation.terms import projector_key, term_losses
-from zoo.training.engine import Batch, Losses
+from zoo.training.engine import Batch, Losses, Parents
 
 _LOSS = ADVERSARIAL_LOSSES.get("non_saturating")
 # What the first round of a step leaves in the batch for the second.

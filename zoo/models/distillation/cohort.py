@@ -125,7 +125,7 @@ class Mutual(Cohort):
     """Deep mutual learning: peers learn from labels and from each other (Zhang et al. 2018).
 
     Args:
-        network: As for `Cohort`, and so are all options; R is of equation 4, with weight 1 and T 1.
+        network: As for `Cohort`, and so are all options; the paper's weight and T are 1.
         peers: The others; by default one like the first.
         weight: Weight of what is learned from peers.
         temperature: T.

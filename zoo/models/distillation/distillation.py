@@ -11,7 +11,7 @@ from keras.config import floatx
 
 from zoo.errors import did_you_mean, nearest
 from zoo.losses.distillation import COMBINATIONS, above_zero, logit_mse, mixed, soft_kl
-from zoo.models.distillation.teachers import Parents, Teachers
+from zoo.models.distillation.teachers import Teachers
 from zoo.models.distillation.terms import (
     build_projectors,
     layers_of,
@@ -21,9 +21,9 @@ from zoo.models.distillation.terms import (
     require_comparable,
     term_losses,
 )
-from zoo.networks import features_of, split_outputs
+from zoo.networks import features_of, split_outputs, with_layers
 from zoo.training.classification import Classification, agreement, shares
-from zoo.training.engine import Batch, Losses
+from zoo.training.engine import Batch, Losses, Parents
 from zoo.training.teachers import TEACHER_LOGITS, kept_answers
 
 RESPONSES = ("kl", "mse")
@@ -172,11 +172,7 @@ class Distillation(Classification):
         wanted = self.inner_layers("student")
         if not wanted:
             return self.network(images, training=training), {}
-        parts = features_of(self.network, wanted).output
-        whole = keras.Model(self.network.input, [self.network.output, parts])
-        # As the network itself does where training begins with small images.
-        whole.input_spec = None
-        outputs, inner = whole(images, training=training)
+        outputs, inner = with_layers(self.network, wanted)(images, training=training)
         return outputs, {name: ops.cast(value, floatx()) for name, value in inner.items()}
 
     def projected(self, inner: Mapping[str, Any]) -> Mapping[str, Any]:

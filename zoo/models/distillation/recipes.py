@@ -3,21 +3,11 @@
 from typing import Any
 
 from zoo.recipe import DataSpec, Recipe
+from zoo.recipe_parts import nesterov, shifted
 
 
 def _teacher(model: str) -> dict[str, dict[str, Any]]:
     return {"teacher": {"model": model}}
-
-
-def _shift(share: float) -> dict[str, Any]:
-    """Moves by whole pixels, up to a share of the image's side."""
-    return {
-        "name": "RandomTranslation",
-        "height_factor": share,
-        "width_factor": share,
-        "fill_mode": "constant",
-        "interpolation": "nearest",
-    }
 
 
 _ADAM = {"name": "Adam", "learning_rate": 1e-3}
@@ -32,7 +22,7 @@ RECIPES = (
         architecture="mlp",
         data=DataSpec("mnist"),
         network={"units": [1200, 1200], "dropout": 0.5},
-        augmentation=[_shift(2 / 28)],
+        augmentation=[shifted(2 / 28)],
         optimizer=_ADAM,
         schedule=_COSINE,
         batch_size=128,
@@ -60,7 +50,7 @@ RECIPES = (
         parents=_teacher("small_cnn.mnist"),
         augmentation=[
             {"name": "RandomRotation", "factor": 10 / 360, "fill_mode": "constant"},
-            _shift(2 / 28),
+            shifted(2 / 28),
         ],
         optimizer={"name": "AdamW", "learning_rate": 2e-3, "weight_decay": 1e-2},
         schedule=_COSINE,
@@ -75,14 +65,8 @@ RECIPES = (
         data=DataSpec("fashion_mnist"),
         method={"name": "distillation", "alpha": 0.1, "temperature": 4.0},
         parents=_teacher("speednet.fashion_mnist"),
-        augmentation=[_FLIP, _shift(0.08)],
-        optimizer={
-            "name": "SGD",
-            "learning_rate": 0.15,
-            "momentum": 0.9,
-            "nesterov": True,
-            "weight_decay": 2e-3,
-        },
+        augmentation=[_FLIP, shifted(0.08)],
+        optimizer=nesterov(0.15, weight_decay=2e-3),
         schedule={"name": "cosine", "warmup": 0.1},
         ema={"network": 0.998},
         precision="onednn_bfloat16",

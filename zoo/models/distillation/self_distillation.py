@@ -12,7 +12,7 @@ from keras.config import floatx
 
 from zoo.losses.distillation import above_zero, soft_kl
 from zoo.losses.features import hint
-from zoo.networks import features_of, split_outputs
+from zoo.networks import features_of, split_outputs, with_layers
 from zoo.training.classification import Classification, agreement, shares
 from zoo.training.engine import Batch, Losses
 
@@ -82,11 +82,7 @@ class SelfDistillation(Classification):
     def compute_losses(
         self, batch: Batch, players: Sequence[str], training: bool = True
     ) -> tuple[Losses, Losses]:
-        network = self.network
-        parts = features_of(network, (*self.stages, _FEATURES)).output
-        whole = keras.Model(network.input, [network.output, parts])
-        # As the network itself does where training begins with small images.
-        whole.input_spec = None
+        whole = with_layers(self.network, (*self.stages, _FEATURES))
         outputs, inner = whole(batch["image"], training=training)
         shallow = self.heads({name: inner[name] for name in self.stages}, training=training)
         logits = ops.stop_gradient(split_outputs(outputs)[0])

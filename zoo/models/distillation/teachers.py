@@ -10,10 +10,9 @@ from keras import ops
 from keras.config import floatx
 
 from zoo.layers.test_time import without_views
-from zoo.networks import features_of, main_output, split_outputs
+from zoo.networks import features_of, main_output, split_outputs, with_layers
+from zoo.training.engine import Parents
 from zoo.training.teachers import teacher_roles
-
-Parents = Mapping[str, Mapping[str, keras.Model]]
 
 
 class Teachers:
@@ -58,13 +57,11 @@ class Teachers:
             # Images may be smaller for a while, as the student's are then.
             self.networks[role].input_spec = None
         first = self.networks[roles[0]]
-        self._layers = tuple(layers)
         # One pass gives logits and layers, unless the logits are those of several views.
-        self._seen = features_of(first, self._layers) if layers else None
-        self._joint = self._seen is not None and first is without_views(first)
-        if self._seen is not None and self._joint:
-            self._seen = keras.Model(first.input, [first.output, self._seen.output])
-        if self._seen is not None:
+        self._joint = first is without_views(first)
+        self._seen: keras.Model | None = None
+        if layers:
+            self._seen = with_layers(first, layers) if self._joint else features_of(first, layers)
             self._seen.input_spec = None
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

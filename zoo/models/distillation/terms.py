@@ -142,7 +142,7 @@ def build_projectors(
 ) -> keras.Model | None:
     """Builds what brings a student's layers to a teacher's widths, where these differ.
 
-    Of maps it is a 1x1 convolution, of vectors a dense layer (Romero et al. 2015, section 2.1).
+    Of maps it is a 1x1 convolution, of vectors a dense layer (Romero et al. 2015, section 2.2).
     They learn with the student and are not published.
 
     Args:
