@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 from PIL import Image
 
@@ -117,7 +117,7 @@ class Visit:
 
     def api(self, path: str, **body: Any) -> Any:
         """Asks the server itself, beside the page."""
-        with httpx.Client(base_url=self.origin, trust_env=False, timeout=60) as client:
+        with httpx2.Client(base_url=self.origin, trust_env=False, timeout=60) as client:
             answer = client.post(path, json=body) if body else client.get(path)
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 from PIL import Image
 
@@ -34,13 +34,13 @@ def pixels(item: dict[str, Any]) -> np.ndarray:
     return np.asarray(picture)
 
 
-def answered(answer: httpx.Response, status: int = 200) -> Any:
+def answered(answer: httpx2.Response, status: int = 200) -> Any:
     """The JSON of an answer of this status."""
     assert answer.status_code == status, answer.text
     return answer.json()
 
 
-def refused(answer: httpx.Response, status: int, words: str = "") -> dict[str, Any]:
+def refused(answer: httpx2.Response, status: int, words: str = "") -> dict[str, Any]:
     """Checks an error of our own shape, and returns its inside."""
     error: dict[str, Any] = answered(answer, status)["error"]
     assert set(error) == {"type", "message", "request_id", "near"}
@@ -48,7 +48,7 @@ def refused(answer: httpx.Response, status: int, words: str = "") -> dict[str, A
     return error
 
 
-def refused_abroad(answer: httpx.Response, status: int, words: str = "") -> None:
+def refused_abroad(answer: httpx2.Response, status: int, words: str = "") -> None:
     """Checks an error of another protocol's shape; our request's id is in the header."""
     (name, message), *more = answered(answer, status).items()
     assert name == "error" and not more
@@ -56,7 +56,7 @@ def refused_abroad(answer: httpx.Response, status: int, words: str = "") -> None
     assert answer.headers["x-request-id"]
 
 
-def events(answer: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+def events(answer: httpx2.Response) -> list[tuple[str, dict[str, Any]]]:
     """The names and data of server-sent events, as the HTML standard says to read them."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from serving.settings import Settings
@@ -278,7 +278,7 @@ def test_a_built_bento_serves_the_models_that_were_chosen(
     # Without BENTOML_HOST, which only the image has, it listens on this machine alone.
     running = start(command, port, tmp_path / "served", tmp_path)
     try:
-        with httpx.Client(base_url=running.url, trust_env=False, timeout=240) as client:
+        with httpx2.Client(base_url=running.url, trust_env=False, timeout=240) as client:
             (model,) = client.get("/v1/models").json()["data"]
             assert model["id"] == name
             image = [[0, 128], [255, 7]]

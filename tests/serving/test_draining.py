@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -142,7 +142,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
 @contextlib.contextmanager
 def held_server(
     release: Path,
-) -> Iterator[tuple[subprocess.Popen[str], str, Future[httpx.Response]]]:
+) -> Iterator[tuple[subprocess.Popen[str], str, Future[httpx2.Response]]]:
     """Runs a server that is answering one request; gives the process, its URL and the answer."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -156,7 +156,7 @@ def held_server(
     try:
         assert until(lambda: status_of(f"{url}/livez") == 200)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            running = pool.submit(httpx.get, f"{url}/held", timeout=60, trust_env=False)
+            running = pool.submit(httpx2.get, f"{url}/held", timeout=60, trust_env=False)
             assert process.stdout is not None and process.stdout.readline() == "asked\n"
             try:
                 yield process, url, running
@@ -170,8 +170,8 @@ def held_server(
 def status_of(url: str, method: str = "GET") -> int | None:
     """The status of an answer on a connection of its own; None where nobody listens."""
     try:
-        return httpx.request(method, url, timeout=20, trust_env=False).status_code
-    except httpx.TransportError:
+        return httpx2.request(method, url, timeout=20, trust_env=False).status_code
+    except httpx2.TransportError:
         return None
 
 
@@ -191,7 +191,7 @@ def test_a_signal_ends_a_process_once_it_has_answered(
         process.send_signal(number)
         assert until(lambda: status_of(f"{url}/readyz") == 503)
         assert status_of(f"{url}/livez") == 200
-        refused = httpx.post(f"{url}/v1/things/a", timeout=20, trust_env=False)
+        refused = httpx2.post(f"{url}/v1/things/a", timeout=20, trust_env=False)
         assert refused.status_code == 503 and refused.headers["connection"] == "close"
         (tmp_path / "release").touch()
         assert running.result(WAIT).text == "done"

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -36,7 +36,7 @@ def client(request: pytest.FixtureRequest) -> TestClient:
     return made
 
 
-def refused(answer: httpx.Response, status: int, words: str = "") -> dict[str, Any]:
+def refused(answer: httpx2.Response, status: int, words: str = "") -> dict[str, Any]:
     """Checks an error's status and shape, and returns its inside."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -256,7 +256,7 @@ def test_a_full_queue_is_a_503_that_says_when_to_return(
     fake = source.pipelines["levels.grey@2"]
     fake.gate.clear()
     fake.entered.clear()
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
     threads = [
         threading.Thread(target=lambda: answers.append(client.post(CLASSIFY, json=body)))
         for _ in range(6)

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -73,7 +73,7 @@ def png_of(width: int, height: int, *extra: bytes, rows: bytes | None = None) ->
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + body + chunk(b"IEND", b"")
 
 
-def post(client: TestClient, content: bytes) -> httpx.Response:
+def post(client: TestClient, content: bytes) -> httpx2.Response:
     body = {"model": "levels.grey", "image": base64.b64encode(content).decode()}
     return client.post(CLASSIFY, json=body)
 
@@ -84,7 +84,7 @@ def best(client: TestClient, content: bytes) -> str:
     return str(answer.json()["predictions"][0][0]["label"])
 
 
-def refused(answer: httpx.Response, status: int, words: str = "") -> None:
+def refused(answer: httpx2.Response, status: int, words: str = "") -> None:
     """Checks that an answer is one clear line of a status."""
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
@@ -401,7 +401,7 @@ def test_many_at_once_are_answered_or_told_when_to_return(
 ) -> None:
     body = {"model": "levels.grey", "images": [[[200, 200]] * 2] * 2}
     assert client.post(CLASSIFY, json=body).status_code == 200
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
     threads = [
         threading.Thread(target=lambda: answers.append(client.post(CLASSIFY, json=body)))
         for _ in range(40)

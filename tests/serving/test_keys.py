@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -26,7 +26,7 @@ KEYED = Settings(keys=(FIRST, SECOND), admin_key=ADMIN)
 
 def ask(
     client: TestClient, authorization: str | None, path: str = "/v1/things/a"
-) -> httpx.Response:
+) -> httpx2.Response:
     headers = {} if authorization is None else {"Authorization": authorization}
     return client.post(path, content=b"abc", headers=headers)
 

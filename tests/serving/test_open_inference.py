@@ -6,7 +6,7 @@ import json
 import struct
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -35,13 +35,13 @@ def tensor(client: TestClient, values: np.ndarray, **more: Any) -> dict[str, Any
     return {**found, "data": values.ravel().tolist(), **more}
 
 
-def infer(client: TestClient, body: dict[str, Any], model: str = MODEL) -> httpx.Response:
+def infer(client: TestClient, body: dict[str, Any], model: str = MODEL) -> httpx2.Response:
     return client.post(f"{model}/infer", json=body)
 
 
 def send(
     client: TestClient, head: dict[str, Any], rest: bytes, length: int | str | None = None
-) -> httpx.Response:
+) -> httpx2.Response:
     """Sends a request with bytes after the JSON."""
     content = json.dumps(head).encode()
     headers = {LENGTH: str(len(content) if length is None else length)}
@@ -54,7 +54,7 @@ def binary(client: TestClient, values: np.ndarray) -> dict[str, Any]:
     return described
 
 
-def read(answer: httpx.Response) -> dict[str, tuple[dict[str, Any], Any]]:
+def read(answer: httpx2.Response) -> dict[str, tuple[dict[str, Any], Any]]:
     """Reads an answer, whose outputs may be JSON or bytes: `{name: (description, values)}`."""
     assert answer.status_code == 200, answer.text
     length = answer.headers.get(LENGTH)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -103,23 +103,23 @@ def started(command: list[str], port: int, folder: Path, cwd: Path) -> Iterator[
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as made:
+def client(server: Server) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=120, trust_env=False) as made:
         yield made
 
 
-def of_task(client: httpx.Client, task: str) -> list[str]:
+def of_task(client: httpx2.Client, task: str) -> list[str]:
     models = client.get("/v1/models").json()["data"]
     return [model["id"] for model in models if model["task"] == task]
 
 
-def draw(client: httpx.Client, **fields: object) -> list[str]:
+def draw(client: httpx2.Client, **fields: object) -> list[str]:
     answer = client.post("/v1/images/generations", json=fields)
     assert answer.status_code == 200, answer.text
     return [item["b64_json"] for item in answer.json()["data"]]
 
 
-def test_every_stored_model_answers(client: httpx.Client, names: list[str]) -> None:
+def test_every_stored_model_answers(client: httpx2.Client, names: list[str]) -> None:
     served = {model["id"]: model for model in client.get("/v1/models").json()["data"]}
     cards = {name: store.read_card(name) for name in names}
     assert set(served) == set(names)
@@ -143,7 +143,7 @@ def test_every_stored_model_answers(client: httpx.Client, names: list[str]) -> N
         assert sum(label["score"] for label in labels) == pytest.approx(1, abs=1e-4)
 
 
-def test_real_samples_do_not_depend_on_their_company(client: httpx.Client) -> None:
+def test_real_samples_do_not_depend_on_their_company(client: httpx2.Client) -> None:
     models = client.get("/v1/models").json()["data"]
     # One of each family; the tests of pipelines have all of them.
     for name in {m["family"]: m["id"] for m in models if m["task"] == "generation"}.values():
@@ -157,7 +157,7 @@ def test_real_samples_do_not_depend_on_their_company(client: httpx.Client) -> No
                 assert images == alone[seed : seed + len(images)]
 
 
-def test_concurrent_images_each_get_their_own_labels(client: httpx.Client) -> None:
+def test_concurrent_images_each_get_their_own_labels(client: httpx2.Client) -> None:
     name = of_task(client, "classification")[0]
     shape = client.get(f"/v1/models/{name}").json()["input"]["shape"]
     images = [np.random.default_rng(i).integers(0, 256, shape).tolist() for i in range(24)]
@@ -173,7 +173,7 @@ def test_concurrent_images_each_get_their_own_labels(client: httpx.Client) -> No
             assert dict(found) == pytest.approx(dict(expected), abs=1e-4)
 
 
-def test_bentomls_own_client(server: Server, client: httpx.Client) -> None:
+def test_bentomls_own_client(server: Server, client: httpx2.Client) -> None:
     import bentoml
 
     classifier = of_task(client, "classification")[0]
@@ -204,7 +204,7 @@ def test_bentomls_own_client(server: Server, client: httpx.Client) -> None:
     ],
 )
 def test_bentomls_paths_and_ours_refuse_in_one_shape(
-    client: httpx.Client, method: str, path: str, body: bytes, status: int, kind: str
+    client: httpx2.Client, method: str, path: str, body: bytes, status: int, kind: str
 ) -> None:
     headers = {"Content-Type": "application/json", "X-Request-Id": "asked-1"}
     answer = client.request(method, path, content=body, headers=headers)
@@ -215,7 +215,7 @@ def test_bentomls_paths_and_ours_refuse_in_one_shape(
 
 
 @pytest.mark.parametrize("path", ["/v1/classify", "/classify"])
-def test_long_bodies_are_refused_on_the_wire(client: httpx.Client, path: str) -> None:
+def test_long_bodies_are_refused_on_the_wire(client: httpx2.Client, path: str) -> None:
     def stream() -> Iterator[bytes]:
         for _ in range(18):
             yield b" " * 2**20
@@ -229,14 +229,14 @@ def test_long_bodies_are_refused_on_the_wire(client: httpx.Client, path: str) ->
     "kind", ["multipart/form-data; boundary=a", "application/vnd.bentoml+pickle"]
 )
 def test_bentomls_readers_that_fetch_or_unpickle_are_out_of_reach(
-    client: httpx.Client, kind: str
+    client: httpx2.Client, kind: str
 ) -> None:
     answer = client.post("/classify", content=b"--a--", headers={"Content-Type": kind})
     assert answer.status_code == 415
     assert answer.json()["error"]["type"] == "unsupported_media_type"
 
 
-def test_operations(client: httpx.Client) -> None:
+def test_operations(client: httpx2.Client) -> None:
     open_paths = ("/livez", "/readyz", "/healthz", "/docs", "/docs.json", "/", "/schema.json")
     for path in (*open_paths, "/v2/health/live", "/v2/health/ready"):
         assert client.get(path).status_code == 200, path
@@ -299,7 +299,7 @@ def test_keys_a_log_and_a_stop_that_waits(
     allowed = {"Authorization": f"Bearer {key}"}
     body = json.dumps({"model": CLASSIFIER, "image": [[0, 9], [9, 0]]}).encode()
     with started(command, port, tmp_path / "server", tmp_path) as running:
-        with httpx.Client(base_url=running.url, timeout=120, trust_env=False) as client:
+        with httpx2.Client(base_url=running.url, timeout=120, trust_env=False) as client:
             for path in ("/v1/classify", "/classify"):
                 refused = client.post(path, content=body)
                 assert refused.status_code == 401
@@ -329,11 +329,11 @@ def test_keys_a_log_and_a_stop_that_waits(
 
 def _status(url: str, headers: dict[str, str] | None = None) -> int:
     # A connection of its own, as a probe has.
-    return httpx.get(url, headers=headers, trust_env=False, timeout=20).status_code
+    return httpx2.get(url, headers=headers, trust_env=False, timeout=20).status_code
 
 
 def _metrics(url: str) -> str:
-    return httpx.get(f"{url}/metrics", trust_env=False, timeout=20).text
+    return httpx2.get(f"{url}/metrics", trust_env=False, timeout=20).text
 
 
 def _until(condition: Callable[[], bool]) -> bool:
@@ -375,7 +375,7 @@ def test_plain_bentoml_serve_is_local_and_silent_too(
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:GenerationService"]
     with started([*command, "--port", str(port)], port, tmp_path, ROOT) as running:
-        with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as client:
+        with httpx2.Client(base_url=running.url, trust_env=False, timeout=60) as client:
             assert of_task(client, "classification") == []
             assert of_task(client, "generation") == [GENERATOR]
             assert client.post("/v1/classify", json={}).status_code == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -16,7 +16,7 @@ LEVELS = (10, 130, 250)
 ROWS = np.stack([np.full((8, 8, 1), level) for level in LEVELS]).tolist()
 
 
-def predict(client: TestClient, body: dict[str, Any], model: str = MODEL) -> httpx.Response:
+def predict(client: TestClient, body: dict[str, Any], model: str = MODEL) -> httpx2.Response:
     return client.post(f"{model}:predict", json=body)
 
 
