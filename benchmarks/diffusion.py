@@ -36,7 +36,7 @@ from zoo.diffusion import DiffusionGenerator
 from zoo.evaluation.common import chunks
 from zoo.metrics.frechet import frechet_distance
 from zoo.metrics.manifold import manifold_scores
-from zoo.pipelines import Classifier
+from zoo.pipelines import Classifier, make_pipeline
 from zoo.recipe import Recipe
 from zoo.runs import Run, resolved
 from zoo.sampling import GUIDANCE
@@ -235,7 +235,9 @@ def _generator_of(run: Run, model: Any) -> DiffusionGenerator:
     """Returns the pipeline of what a run has learned so far."""
     networks = model.published_networks()
     card = make_card(run, networks)
-    return DiffusionGenerator(card, networks).with_sampling(num_inference_steps=_FEW)
+    generator = make_pipeline(card, networks)
+    assert isinstance(generator, DiffusionGenerator)
+    return generator.with_sampling(num_inference_steps=_FEW)
 
 
 def train(folder: Path, recipe: Recipe, count: int = 0) -> list[Epoch]:

@@ -32,6 +32,7 @@ from zoo import data, files, paths, registry, store
 from zoo.cards import Metric
 from zoo.metrics import classification
 from zoo.metrics.costs import median_seconds
+from zoo.networks import with_scores
 from zoo.recipe import Recipe
 from zoo.report import markdown_table
 from zoo.runs import Run
@@ -286,7 +287,7 @@ def tested(run: Run, stored: bool = False) -> tuple[int, float]:
     network = run.model.published_networks()["network"]
     split = data.get(run.recipe.data.name).tests[0]
     test = data.examples(run.recipe.data, split)
-    scores = compile_network(network, softmax=True)(test["image"].astype(np.float32))
+    scores = compile_network(with_scores(network))(test["image"].astype(np.float32))
     accuracy = classification.accuracy(scores, test["label"])
     if stored:
         card = make_card(run, {"network": network})

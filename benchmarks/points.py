@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -45,3 +46,9 @@ def write_points(table: Path, points: Iterable[Any]) -> None:
     writer.writeheader()
     writer.writerows(lines)
     files.write_text(table, text.getvalue())
+
+
+def set_aside(table: Path) -> Path:
+    """Renames the table of a benchmark that is done to one with the time in its name."""
+    done = table.with_stem(f"{table.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    return table.rename(done)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
 import zoo
 from benchmarks.measure import Row, interleave, rates
+from benchmarks.servers import running, zoo_serve
 from zoo.data import is_prepared, load
 from zoo.pipelines import Classifier
 
@@ -28,7 +22,7 @@ def rows(quick: bool) -> list[Row]:
     count = 64 if quick else 512
     classifier = zoo.load(MODEL)
     assert isinstance(classifier, Classifier)
-    images = _images(count)
+    images = test_images(count)
     bodies = [
         json.dumps({"model": MODEL, "images": [image[..., 0].tolist()]}).encode()
         for image in images
@@ -39,17 +33,18 @@ def rows(quick: bool) -> list[Row]:
         for row in given:
             classifier.run(row[None])
 
-    with _server() as port:
+    with running(zoo_serve(MODEL)) as server:
         sides = {
             "raw loop, one image a call": raw_loop,
-            "HTTP, 1 client": lambda: _send(port, bodies, clients=1),
-            "HTTP, 16 clients": lambda: _send(port, bodies, clients=16),
+            "HTTP, 1 client": lambda: _send(server.port, bodies, clients=1),
+            "HTTP, 16 clients": lambda: _send(server.port, bodies, clients=16),
         }
         seconds = interleave(sides, repeats=3 if quick else 5)
     return rates(f"classify, {MODEL}", seconds, count, "requests/s")
 
 
-def _images(count: int) -> np.ndarray:
+def test_images(count: int) -> np.ndarray:
+    """Returns test images of fashion_mnist, uint8 (n, 28, 28, 1); noise where there are none."""
     if is_prepared("fashion_mnist"):
         return load("fashion_mnist", "test")["image"][:count]
     return np.random.default_rng(0).integers(0, 256, (count, 28, 28, 1)).astype("uint8")
@@ -76,34 +71,3 @@ def _send(port: int, bodies: list[bytes], clients: int) -> None:
         thread.join()
     if failures:
         raise RuntimeError(f"{len(failures)} requests failed, the first with {failures[0]}")
-
-
-@contextmanager
-def _server() -> Iterator[int]:
-    """Runs `zoo serve` on a free port until it is no longer needed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "zoo.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ})
-    try:
-        _wait_until_ready(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}")
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass  # not listening yet
-        time.sleep(0.2)
-    raise RuntimeError("the server was not ready within two minutes")

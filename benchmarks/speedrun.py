@@ -14,6 +14,7 @@ import time
 from benchmarks.measure import Row
 from zoo import data, registry
 from zoo.metrics import classification
+from zoo.networks import with_scores
 from zoo.runs import new_run
 from zoo.runtime import compile_network
 from zoo.training.run import fit_run, training_arrays
@@ -38,7 +39,7 @@ def rows(quick: bool) -> list[Row]:
         minutes.append((time.perf_counter() - began) / 60)
         assert run.model is not None
         network = run.model.published_networks()["network"]
-        scores_of = compile_network(network, softmax=True)
+        scores_of = compile_network(with_scores(network))
         for split, found in ((held, accuracies), (official, on_official)):
             found.append(100 * classification.accuracy(scores_of(split["image"]), split["label"]))
         print(

@@ -1,10 +1,10 @@
-"""The mounted app: paths, documented by OpenAPI, over a core."""
+"""The app: all protocols over one core, documented by OpenAPI."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from enum import Enum
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,43 +13,32 @@ from starlette.exceptions import HTTPException
 
 from serving import pages
 from serving.core import Core
-from serving.envelope import Catch, Envelope
+from serving.envelope import Catch
 from serving.errors import describe, type_of
-from serving.limits import BodyLimit
-from serving.patience import answer_in_time
-from serving.requests import read_classify, read_json
-from serving.schemas import (
-    ClassifyAnswer,
-    ClassifyRequest,
-    ErrorAnswer,
-    GenerateAnswer,
-    GenerateRequest,
-    ModelCard,
-    ModelList,
+from serving.layers import layers
+from serving.protocols import (
+    admin,
+    hugging_face,
+    images,
+    jobs,
+    models,
+    native,
+    open_inference,
+    tf_serving,
 )
+from serving.protocols.documents import Documented, errors
 from zoo import __version__
 from zoo.errors import ZooError
 
 _DESCRIPTION = """Keras reference models behind HTTP.
 
-Every error is `{"error": {"type", "message", "request_id", "near"}}`. `X-Request-Id` is echoed, or
-made. No URL in a request is ever fetched."""
+Every error is `{"error": {"type", "message", "request_id", "near"}}`, under the paths of other
+protocols theirs, `{"error": message}`. `X-Request-Id` is echoed, or made. No URL in a request is
+ever fetched."""
 
-_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+_PROTOCOLS = (models, native, images, jobs, open_inference, tf_serving, hugging_face, admin)
 
-_FORM = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {
-        "file": {
-            "type": "array",
-            "items": {"type": "string", "format": "binary"},
-            "description": "Encoded images; the field is repeated for several.",
-        },
-        "model": {"type": "string"},
-        "top_k": {"type": "integer", "minimum": 1},
-    },
-}
+_TAGS: list[str | Enum] = ["operations"]
 
 
 def create_app(core: Core, standalone: bool = True) -> FastAPI:
@@ -57,8 +46,9 @@ def create_app(core: Core, standalone: bool = True) -> FastAPI:
 
     Args:
         core: What answers.
-        standalone: Whether the app starts and closes the core and has its own envelope. Inside a
-            BentoML service the service does both, for BentoML's paths too.
+        standalone: Whether the app starts and closes the core and has its own layers of keys,
+            limits and logs. Inside a BentoML service the service does both, for BentoML's paths
+            too.
     """
 
     @contextlib.asynccontextmanager
@@ -67,97 +57,49 @@ def create_app(core: Core, standalone: bool = True) -> FastAPI:
         yield
         core.close()
 
-    app = FastAPI(
+    app = Documented(
         title="keras-model-zoo",
         version=__version__,
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        # A path with a slash too many is another path, and there is none.
+        redirect_slashes=False,
         lifespan=lifespan if standalone else None,
     )
     _handle_errors(app)
     app.add_middleware(Catch)
     if standalone:
-        app.add_middleware(BodyLimit, limit=core.settings.max_body)
-        app.add_middleware(Envelope, metrics=core.metrics)
-    _add_models(app, core)
-    if "classification" in core.models.tasks:
-        _add_classify(app, core)
-    if "generation" in core.models.tasks:
-        _add_generate(app, core)
+        for layer, options in reversed(layers(core.settings, core.metrics)):
+            app.add_middleware(layer, **options)
+    for protocol in _PROTOCOLS:
+        protocol.add_routes(app, core)
     _add_operations(app, core)
     pages.add_pages(app)
     return app
 
 
-def _add_models(app: FastAPI, core: Core) -> None:
-    @app.get("/v1/models", tags=["models"], summary="The served models", responses=_errors(500))
-    def list_models() -> ModelList:
-        """OpenAI's list, with task, labels and measured metrics of each model."""
-        return core.list_models()
-
-    @app.get(
-        "/v1/models/{name}",
-        tags=["models"],
-        summary="A model and its card",
-        responses=_errors(404, 500),
-        # Written out: FastAPI gives every declared parameter a validation error of another shape.
-        openapi_extra={"parameters": [_NAME]},
-    )
-    def show_model(request: Request) -> ModelCard:
-        """`name` is its newest version, `name@2` the second."""
-        return core.show_model(request.path_params["name"])
-
-
-def _add_classify(app: FastAPI, core: Core) -> None:
-    @app.post(
-        "/v1/classify",
-        tags=["inference"],
-        summary="Label images",
-        responses=_errors(400, 404, 413, 415, 422, 500, 503, 504),
-        openapi_extra=_body(ClassifyRequest, {"multipart/form-data": {"schema": _FORM}}),
-    )
-    async def classify(request: Request) -> ClassifyAnswer:
-        """Takes JSON, or a form with the field `file` once for each image."""
-        fields = await read_classify(request, core.settings)
-        return await answer_in_time(core.classify(fields), core.settings.deadline, request)
-
-
-def _add_generate(app: FastAPI, core: Core) -> None:
-    @app.post(
-        "/v1/images/generations",
-        tags=["inference"],
-        summary="Draw images",
-        responses=_errors(400, 404, 413, 415, 422, 500, 503, 504),
-        response_model_exclude_none=True,
-        openapi_extra=_body(GenerateRequest),
-    )
-    async def generate(request: Request) -> GenerateAnswer:
-        """OpenAI's images request with a seed. The same seed gives the same bytes."""
-        fields = await read_json(request, GenerateRequest)
-        return await answer_in_time(core.generate(fields), core.settings.deadline, request)
-
-
 def _add_operations(app: FastAPI, core: Core) -> None:
-    @app.get("/livez", tags=["operations"], summary="Liveness", response_class=PlainTextResponse)
-    def livez() -> str:
+    @app.get("/livez", tags=_TAGS, summary="Liveness", response_class=PlainTextResponse)
+    async def livez() -> str:
         """200 while the process answers."""
         return "\n"
 
     @app.get(
         "/readyz",
-        tags=["operations"],
+        tags=_TAGS,
         summary="Readiness",
-        response_class=PlainTextResponse,
-        responses=_errors(503),
+        # Of no content type of its own: an error is JSON here, too.
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **errors(503)},
     )
-    def readyz() -> str:
+    async def readyz() -> Response:
         """200 when requests are taken."""
         if not core.ready:
             raise HTTPException(503, "the service is starting")
-        return "\n"
+        return PlainTextResponse("\n")
 
-    @app.get("/metrics", tags=["operations"], summary="Metrics", response_class=PlainTextResponse)
+    @app.get("/metrics", tags=_TAGS, summary="Metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counters in Prometheus' text format."""
         return Response(core.metrics.render(), media_type=core.metrics.content_type)
@@ -182,33 +124,3 @@ def _handle_errors(app: FastAPI) -> None:
     async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
         content = {"type": "malformed_request", "message": str(error.errors()[0]["msg"])}
         return JSONResponse({"error": content}, 400)
-
-
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    meanings = {
-        400: "The body cannot be read, or lacks a field",
-        404: "Unknown model; `near` has close names",
-        413: "The body is over 16 MiB",
-        415: "A content type that is not taken",
-        422: "Values out of bounds, not finite, or of a wrong shape",
-        500: "The server's fault; its log has the cause",
-        503: "Busy or starting; try again after `Retry-After` seconds",
-        504: "Given up after the deadline",
-    }
-    return {status: {"model": ErrorAnswer, "description": meanings[status]} for status in statuses}
-
-
-def _body(model: type[Any], others: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Documents a body that the handler reads itself, so that its errors can be worth reading."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    # FastAPI knows nothing of this body's parts, so they are written in place.
-    parts = schema.pop("$defs", {})
-    for field in schema["properties"].values():
-        options = field.get("anyOf", [])
-        field.update(
-            {"anyOf": [parts.get(o.get("$ref", "").rpartition("/")[2], o) for o in options]}
-            if options
-            else {}
-        )
-    content = {"application/json": {"schema": schema}, **(others or {})}
-    return {"requestBody": {"required": True, "content": content}}

@@ -1,27 +1,41 @@
-"""Around every request: its id, its count, and one shape for whatever error comes out.
-
-BentoML and Starlette answer errors in shapes of their own: plain text, arrays, masked objects.
-The envelope holds back the body of an error and, unless it has the one shape, writes it anew.
-"""
+"""Around every request: its id, its count, its span, its line in the log, and its way out."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import contextlib
 import re
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import REQUEST_ID, ClientGoneError, describe, error_body, type_of
+from serving import access_log, tracing
+from serving.answer import Answer
+from serving.draining import Draining
+from serving.errors import REQUEST_ID, ClientGoneError, StoppingError, describe
 from serving.metrics import Metrics
+from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_PLAIN_ROUTES = {"/livez", "/readyz", "/healthz", "/schema.json", "/classify", "/generate"}
-_KEPT_HEADERS = {b"retry-after", b"allow", b"www-authenticate"}
+# BentoML's own, which have no template.
+_PLAIN_ROUTES = {
+    "/livez",
+    "/readyz",
+    "/healthz",
+    "/schema.json",
+    "/classify",
+    "/generate",
+    "/translate",
+}
+# What still answers while the server finishes: it is alive, and its last numbers are wanted.
+_TO_THE_END = {"/livez", "/healthz", "/v2/health/live", "/metrics"}
 
 
 class Envelope:
@@ -29,31 +43,104 @@ class Envelope:
 
     Args:
         app: What is inside.
+        settings: Whether there is a log, and how much patience.
         metrics: Where requests are counted.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app = app
+        self.draining = Draining(settings.drain_seconds)
+        self._settings = settings
         self._metrics = metrics
+        self._tracing = tracing.from_environment()
+        if settings.access_log:
+            access_log.open_log()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
+            self.draining.listen()
+            await self.app(scope, receive, self._closing(send))
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         REQUEST_ID.set(request_id)
-        answer = _Answer(scope, send, request_id)
+        record = access_log.Record()
+        access_log.RECORD.set(record)
+        answer = Answer(scope, send, request_id, self._settings.body_seconds)
         started = time.perf_counter()
+        self._metrics.running(1)
+        with contextlib.ExitStack() as stack:
+            span = stack.enter_context(self._tracing.request(scope)) if self._tracing else None
+            try:
+                with self.draining.running():
+                    await self._answer(scope, receive, answer)
+            finally:
+                self._metrics.running(-1)
+                self._tell(scope, answer, record, time.perf_counter() - started, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         try:
+            if self.draining.stopping and scope["path"] not in _TO_THE_END:
+                raise StoppingError("this server is stopping; ask again")
             await self.app(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            if not self.draining.over:
+                raise
+            # Half an answer that ends here breaks the connection, which tells as much.
+            if not answer.started:
+                await answer.fail(StoppingError("this server stopped before the answer was there"))
         except Exception as error:
+            if answer.broken:
+                # The client reads no more, and nothing can be said to it.
+                return
             if answer.started:
                 # Half an answer is out: breaking the connection is all that still tells of it.
                 raise
             await answer.fail(error)
-        finally:
-            seconds = time.perf_counter() - started
-            self._metrics.request(scope["method"], _route(scope), answer.status, seconds)
+
+    def _tell(
+        self,
+        scope: Scope,
+        answer: Answer,
+        record: access_log.Record,
+        seconds: float,
+        span: Span | None,
+    ) -> None:
+        """Counts, logs and traces one answered request."""
+        method, route, status = scope["method"][:20], _route(scope), answer.status
+        self._metrics.request(method, route, status, seconds)
+        if answer.error is not None:
+            self._metrics.refused(answer.error)
+        if span is not None:
+            tracing.describe(span, record, method, route, status)
+        if self._settings.access_log:
+            client = scope.get("client")
+            access_log.write(
+                record,
+                request_id=answer.request_id,
+                trace_id=None if span is None else tracing.trace_id(span),
+                client=client[0] if client else None,
+                method=method,
+                route=route,
+                status=status,
+                error=answer.error,
+                sent=answer.sent,
+                seconds=seconds,
+            )
+
+    def _closing(self, send: Send) -> Send:
+        """Sends the last spans before the server hears that all is closed, and ends."""
+
+        async def close(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown") and self._tracing is not None:
+                await asyncio.to_thread(self._tracing.close)
+            await send(message)
+
+        return close
 
 
 class Catch:
@@ -84,82 +171,6 @@ class Catch:
         else:
             return
         await JSONResponse({"error": content}, status, headers)(scope, receive, send)
-
-
-class _Answer:
-    """Passes a good answer through; collects a bad one and gives it the one shape."""
-
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
-        self.status = ClientGoneError.status
-        self.started = False
-        self._head = scope["method"] == "HEAD"
-        self._send = send
-        self._request_id = request_id
-        self._held: Message | None = None
-        self._body = b""
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            if self.status >= 400:
-                self._held = message
-                return
-            self.started = True
-            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
-            await self._send({**message, "headers": headers})
-        elif self._held is not None and message["type"] == "http.response.body":
-            self._body += message.get("body", b"")
-            if not message.get("more_body", False):
-                await self._finish(self._held)
-        else:
-            await self._send(message)
-
-    async def fail(self, error: Exception) -> None:
-        """Answers an exception that nothing inside answered."""
-        status, content, headers = describe(error)
-        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await self._write(status, content, pairs)
-
-    async def _finish(self, start: Message) -> None:
-        content = _content(start["status"], self._body)
-        kept = [(name, value) for name, value in start["headers"] if name in _KEPT_HEADERS]
-        await self._write(start["status"], content, kept)
-
-    async def _write(
-        self, status: int, content: dict[str, Any], headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        self.status, self.started = status, True
-        body = error_body(content, self._request_id)
-        own = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"x-request-id", self._request_id.encode()),
-        ]
-        await self._send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *own]}
-        )
-        await self._send({"type": "http.response.body", "body": b"" if self._head else body})
-
-
-def _content(status: int, body: bytes) -> dict[str, Any]:
-    """Finds type, message and near names in the body of an error, whoever wrote it."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = body.decode("utf-8", "replace").strip()[:300]
-    if isinstance(found, list) and found:
-        found = found[0]
-    detail = None
-    if isinstance(found, dict):
-        detail = found.get("detail")
-        found = found.get("error", detail)
-    if isinstance(found, dict) and {"type", "message"} <= set(found):
-        return found
-    message = found if isinstance(found, str) and found else type_of(status).replace("_", " ")
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        place = ".".join(str(part) for part in detail[0].get("loc", []))
-        message = f"{place}: {detail[0].get('msg', message)}"
-    return {"type": type_of(status), "message": message, "near": []}
 
 
 def _request_id(scope: Scope) -> str:

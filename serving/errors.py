@@ -18,6 +18,9 @@ logger = logging.getLogger("serving")
 # The id of the request that is being answered, for the log.
 REQUEST_ID: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
+# What is left of a body is not read, and nothing more is taken on this connection.
+_LAST = {"Connection": "close"}
+
 MASKED = "the server could not answer; its log has the cause under this request id"
 
 
@@ -37,11 +40,62 @@ class MalformedRequestError(RequestError):
     """A body that cannot be read as what it claims to be, or lacks a field."""
 
 
+class UnauthorizedError(RequestError):
+    """A request without a key, or with one that is not known."""
+
+    status = 401
+    type = "unauthorized"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {"WWW-Authenticate": "Bearer"}
+
+
+class ForbiddenError(RequestError):
+    """What takes another key than the one that came, or that this server does not do."""
+
+    status = 403
+    type = "forbidden"
+
+
+class UnknownJobError(RequestError):
+    """A job that is not here, or no more."""
+
+    status = 404
+    type = "unknown_job"
+
+
+class SlowBodyError(RequestError):
+    """A body that did not come in time."""
+
+    status = 408
+    type = "request_timeout"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = _LAST
+
+
+class ConflictError(RequestError):
+    """What cannot be done in the state that something is in."""
+
+    status = 409
+    type = "conflict"
+
+
+class JobStateError(ConflictError):
+    """A result of a job that has none, or none yet."""
+
+
 class BodyTooLargeError(RequestError):
     """A body over the limit."""
 
     status = 413
     type = "body_too_large"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = _LAST
 
 
 class UnsupportedMediaTypeError(RequestError):
@@ -67,6 +121,17 @@ class BusyError(RequestError):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.headers = {"Retry-After": str(retry_after)}
+
+
+class StoppingError(RequestError):
+    """A request to a server that ends; another one, or the next, will answer it."""
+
+    status = 503
+    type = "service_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {**_LAST, "Retry-After": "1"}
 
 
 class DeadlineError(RequestError):
@@ -111,7 +176,9 @@ def describe(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
     if status == 500:
         logger.error("request %s failed: %s", REQUEST_ID.get(), error, exc_info=error)
         return 500, {"type": "internal_server_error", "message": MASKED, "near": []}, {}
-    return status, {"type": kind, "message": str(error), "near": near}, headers
+    # One line, and no half of a surrogate pair, which JSON lets in and UTF-8 does not let out.
+    message = " ".join(str(error).encode("utf-8", "replace").decode().split())
+    return status, {"type": kind, "message": message, "near": near}, headers
 
 
 def error_body(content: dict[str, Any], request_id: str) -> bytes:

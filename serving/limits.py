@@ -1,58 +1,79 @@
-"""Bodies: how long one may be and, for BentoML's methods, of what type."""
+"""Bodies: how long one may be, how long one may take and, for BentoML's methods, of what type."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import BodyTooLargeError, UnsupportedMediaTypeError
+from serving.errors import (
+    BodyTooLargeError,
+    RequestError,
+    SlowBodyError,
+    UnsupportedMediaTypeError,
+)
 
 
 class BodyLimit:
-    """Refuses long bodies by their declared length, or when their bytes run over it.
+    """Refuses bodies that are long, by their declared length or by their bytes, or slow.
 
     Args:
         app: What is inside.
         limit: Bytes.
+        seconds: From the first reading to the last byte.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
         self.app = app
         self.limit = limit
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = BodyTooLargeError(f"a body may have {self.limit} bytes")
+        too_large = BodyTooLargeError(f"a body may have {self.limit} bytes")
         length = _header(scope, b"content-length")
-        if length.isdigit() and int(length) > self.limit:
-            raise refusal
-        received, over = 0, False
+        # Digits beyond any length are not worth turning into a number.
+        if length.isdigit() and (len(length) > 20 or int(length) > self.limit):
+            raise too_large
+        refusal: RequestError | None = None
+        received, complete, end = 0, False, 0.0
 
         async def count() -> Message:
-            nonlocal received, over
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                over = True
+            nonlocal refusal, received, complete, end
+            if complete:
+                # From now on only the end of the connection is waited for.
+                return await receive()
+            end = end or asyncio.get_running_loop().time() + self.seconds
+            try:
+                async with asyncio.timeout_at(end):
+                    message = await receive()
+            except TimeoutError:
+                refusal = SlowBodyError(f"the body did not come within {self.seconds:g} seconds")
+            else:
+                received += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+                if received > self.limit:
+                    refusal = too_large
+            if refusal is not None:
                 # Of a kind that frameworks let through to their handlers, wherever they read.
-                raise HTTPException(413, str(refusal))
+                raise HTTPException(refusal.status, str(refusal))
             return message
 
         async def watch(message: Message) -> None:
-            # A framework may have made a 400 or 500 of the exception; the reason is the length.
-            if not over:
+            # A framework may have made a 400 or 500 of the exception; the reason is this one.
+            if refusal is None:
                 await send(message)
 
         try:
             await self.app(scope, count, watch)
         except Exception:
-            if not over:
+            if refusal is None:
                 raise
-        if over:
+        if refusal is not None:
             raise refusal
 
 

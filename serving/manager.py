@@ -1,225 +1,375 @@
-"""Which models there are, and the ones in memory: loaded once, warmed, each with its queue."""
+"""The models in memory: loaded once, warmed, each with its queue, and freed when they must go."""
 
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
 import dataclasses
-import fnmatch
-import functools
 import logging
-import math
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
 
-import numpy as np
-
-from serving.batching import Batcher, Function, in_blocks
+from serving.abilities import Ability, abilities_of
+from serving.catalogue import Catalogue, Source, StoreSource, model_id
+from serving.errors import REQUEST_ID, StoppingError
+from serving.loaded import Loaded, give_back, make_loaded
 from serving.metrics import Metrics
+from serving.schemas import State
 from serving.settings import Settings
-from zoo import store
+from serving.turns import Turns
+from serving.versions import Versions
 from zoo.cards import Card
-from zoo.errors import CorruptModelError, InvalidInputError, UnknownModelError
+from zoo.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from zoo.pipelines import Pipeline
+__all__ = ["Loaded", "ModelManager", "Source", "StoreSource", "model_id"]
 
 logger = logging.getLogger("serving")
 
-_LISTING_SECONDS = 2.0
-_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(@(?P<version>[0-9]{1,9}))?")
+# A version that cannot be loaded is tried again after so long, where an older one stands in.
+_RETRY_SECONDS = 30.0
 
 
-class Source(Protocol):
-    """Where models come from; the store, or a fake in a test."""
-
-    def names(self) -> list[str]: ...
-
-    def versions(self, name: str) -> list[int]: ...
-
-    def read_card(self, reference: str) -> Card: ...
-
-    def load(self, reference: str) -> Pipeline: ...
-
-
-class StoreSource:
-    """The store of `zoo`."""
-
-    def names(self) -> list[str]:
-        return store.names()
-
-    def versions(self, name: str) -> list[int]:
-        return store.versions(name)
-
-    def read_card(self, reference: str) -> Card:
-        return store.read_card(reference)
-
-    def load(self, reference: str) -> Pipeline:
-        import zoo
-
-        return zoo.load(reference)
-
-
-@dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A model in memory."""
-
-    id: str
-    card: Card
-    pipeline: Any
-    batcher: Batcher
-
-    async def run(self, rows: np.ndarray) -> np.ndarray:
-        """Runs rows in a batch with those of others. Cancelling withdraws them from the queue."""
-        return await asyncio.wrap_future(self.batcher.submit(rows))
-
-
-class ModelManager:
-    """Finds models by name and loads each at its first use.
+@dataclasses.dataclass(eq=False)
+class _Entry:
+    """A version that is in memory, or on its way there or out.
 
     Args:
-        tasks: Tasks that this service answers; models of others are not there for it.
-        settings: Limits, and the wildcards of the models that are served.
+        card: Its card.
+        size: Bytes of its networks.
+        load: Has the model once it is warm.
+        users: Requests that hold it.
+        used: When the last of them came.
+        pinned: Whether one asked for just this version.
+        retired: Whether it gets no more requests.
+        freed: Done when its memory is free.
+    """
+
+    card: Card
+    size: int
+    load: Future[Loaded] = dataclasses.field(default_factory=Future)
+    users: int = 0
+    used: float = dataclasses.field(default_factory=time.monotonic)
+    pinned: bool = False
+    retired: bool = False
+    freed: Future[None] = dataclasses.field(default_factory=Future)
+
+    @property
+    def state(self) -> State:
+        if self.retired:
+            return "draining"
+        if not self.load.done():
+            return "loading"
+        return "ready" if self.load.exception() is None else "failed"
+
+
+class ModelManager(Catalogue):
+    """Loads each model at its first use, keeps it warm, and lets go of what was used longest ago.
+
+    A newer version of a model that is in use is loaded and warmed first. Then it gets all new
+    requests, and the older one is freed when it has answered those it has.
+
+    Args:
+        tasks: As for `Catalogue`.
+        settings: Limits, and as for `Catalogue`.
         metrics: What is counted.
-        source: Where models come from.
+        source: As for `Catalogue`.
+        labels: Likewise.
     """
 
     def __init__(
-        self, tasks: Sequence[str], settings: Settings, metrics: Metrics, source: Source
+        self,
+        tasks: Sequence[str],
+        settings: Settings,
+        metrics: Metrics,
+        source: Source,
+        labels: Path,
     ) -> None:
-        self.tasks = tuple(tasks)
+        super().__init__(tasks, settings, source, labels)
         self._settings = settings
         self._metrics = metrics
-        self._source = source
+        self._turns = Turns()
         # One at a time: two loads share the cores and the first user of each waits longer.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
-        self._loads: dict[str, Future[Loaded]] = {}
-        self._listing: dict[str, list[int]] = {}
-        self._listed = -math.inf
-        self._left_out: set[str] = set()
-        self._read = functools.lru_cache(maxsize=1024)(source.read_card)
+        self._entries: dict[str, _Entry] = {}
+        # Which of them answers for the bare name.
+        self._standing: dict[str, _Entry] = {}
+        self._draining: list[_Entry] = []
+        self._closed = False
+        metrics.watch_models(self.count_states, self.loaded_bytes)
 
-    def cards(self, task: str | None = None) -> list[Card]:
-        """Returns the newest card of every served model; a damaged one is logged and left out."""
-        found = []
-        for name, versions in self._stored().items():
-            try:
-                card = self._read(f"{name}@{versions[-1]}")
-            except (CorruptModelError, UnknownModelError) as error:
-                if name not in self._left_out:
-                    logger.warning("%s is not served: %s", name, error)
-                    self._left_out.add(name)
-                continue
-            if card.task in self.tasks and task in (None, card.task):
-                found.append(card)
-        return found
+    @contextlib.asynccontextmanager
+    async def use(self, reference: str, ability: Ability | None = None) -> AsyncIterator[Loaded]:
+        """Gives a model, loading and warming it if need be; it stays in memory meanwhile.
 
-    def versions(self, name: str) -> list[int]:
-        """Returns the stored versions of a model, oldest first."""
-        return self._stored().get(name, [])
-
-    def card(self, reference: str) -> Card:
-        """Returns the card behind `name` or `name@version`.
-
-        Raises:
-            UnknownModelError: when nothing is served under it, with near names. A path is a name
-                that nothing is served under.
-        """
-        match = _REFERENCE.fullmatch(reference)
-        stored = self._stored()
-        if match is None or match["name"] not in stored:
-            known = [card.name for card in self.cards()]
-            raise UnknownModelError(match["name"] if match else reference[:100], known)
-        name, versions = match["name"], stored[match["name"]]
-        number = int(match["version"]) if match["version"] else versions[-1]
-        if number not in versions:
-            known = [f"{name}@{version}" for version in reversed(versions)]
-            raise UnknownModelError(reference, known, kind="version")
-        card = self._read(f"{name}@{number}")
-        if card.task not in self.tasks:
-            raise UnknownModelError(reference, [card.name for card in self.cards()])
-        return card
-
-    async def get(self, reference: str, task: str) -> Loaded:
-        """Returns a model of a task, loading and warming it if this is its first use.
+        Args:
+            reference: `name`, `name@version` or `name@label`. Where a name has weights, the id of
+                the request decides on the version.
+            ability: What the model must be able to do.
 
         Raises:
             UnknownModelError: as for `card`.
-            InvalidInputError: for a model of another task.
+            InvalidInputError: for a model that is not able to.
             CorruptModelError: when its files are damaged.
         """
+        with self._lock:
+            entry = self._asked(reference, ability)
+            entry.users += 1
+            entry.used = time.monotonic()
+        async with self._held(entry) as loaded:
+            yield loaded
+
+    async def load(self, reference: str) -> None:
+        """Has a version in memory and warm; raises as `use`."""
+        with self._lock:
+            entry = self._begun(self.card(reference))
+            entry.users += 1
+        async with self._held(entry):
+            return
+
+    async def unload(self, reference: str) -> None:
+        """Frees a version or, of a bare name, all, when they have answered what they have.
+
+        Raises:
+            UnknownModelError: as for `card`.
+        """
         card = self.card(reference)
-        if card.task != task:
-            others = ", ".join(card.name for card in self.cards(task)) or "none"
-            raise InvalidInputError(
-                f"{card.name} is for {card.task}, this path for {task}; models for it: {others}"
-            )
-        return await asyncio.shield(asyncio.wrap_future(self._load(card)))
+        with self._lock:
+            leaving = [
+                entry
+                for entry in self._of(card.name)
+                if reference == card.name or entry.card.version == card.version
+            ]
+            for entry in leaving:
+                self._retire(entry)
+        for entry in leaving:
+            await asyncio.shield(asyncio.wrap_future(entry.freed))
+
+    async def set_labels(
+        self, name: str, labels: Mapping[str, int], weights: Mapping[str, float] | None = None
+    ) -> None:
+        """Calls the versions of a model so from now on; see `Core.set_labels`."""
+        if self.card(name).name != name:
+            raise InvalidInputError(f"labels belong to a name without a version, got {name}")
+        versions = Versions(dict(labels), dict(weights or {}))
+        for number in versions.targets():
+            self._card(name, number)
+        with self._lock:
+            in_use = bool(self._of(name))
+        for number in sorted(versions.targets()) if in_use else ():
+            await self.load(f"{name}@{number}")
+        await asyncio.to_thread(self.labels.replace, name, versions)
+        with self._lock:
+            self._shed(name)
+
+    def state(self, reference: str) -> State:
+        """Returns the state of a version; of a bare name that of the one that answers for it.
+
+        Raises:
+            UnknownModelError: as for `card`.
+        """
+        card = self.card(reference)
+        with self._lock:
+            entry = self._standing.get(reference) or self._entries.get(model_id(card))
+            if entry is not None:
+                return entry.state
+            draining = any(entry.card == card for entry in self._draining)
+        return "draining" if draining else "available"
 
     def loaded(self) -> list[str]:
         """Returns the ids of the models in memory."""
-        return [
-            identity
-            for identity, load in self._loads.items()
-            if load.done() and load.exception() is None
-        ]
+        with self._lock:
+            return [one for one, entry in self._entries.items() if entry.state == "ready"]
+
+    def loaded_bytes(self) -> int:
+        """Returns the size of the networks in memory, as their files or their runtime tell it."""
+        with self._lock:
+            held = [entry for entry in self._entries.values() if entry.state == "ready"]
+            return sum(entry.size for entry in [*held, *self._draining])
+
+    def count_states(self) -> dict[str, int]:
+        """Returns how many versions are in each state."""
+        with self._lock:
+            stored = {f"{name}@{n}" for name, numbers in self._stored().items() for n in numbers}
+            known = [*self._entries.values(), *self._draining]
+            counts = collections.Counter[str](entry.state for entry in known)
+            counts["available"] = len(stored - {model_id(entry.card) for entry in known})
+            return dict(counts)
 
     def close(self) -> None:
         """Ends the threads of all models."""
+        self._closed = True
         self._loader.shutdown(wait=True, cancel_futures=True)
-        for load in self._loads.values():
-            if not load.cancelled() and load.exception() is None:
-                load.result().batcher.close()
-        self._loads.clear()
+        with self._lock:
+            entries = [*self._entries.values(), *self._draining]
+            for known in (self._entries, self._standing, self._draining):
+                known.clear()
+        for entry in entries:
+            if not entry.load.done():
+                entry.load.set_exception(StoppingError("the server is being stopped"))
+            self._dispose(entry)
+            if not entry.freed.done():
+                entry.freed.set_result(None)
 
-    def _stored(self) -> dict[str, list[int]]:
-        """Returns `{name: versions}` of what may be served, read again every few seconds.
+    @contextlib.asynccontextmanager
+    async def _held(self, entry: _Entry) -> AsyncIterator[Loaded]:
+        """Waits for a model that was taken hold of, and lets go of it in the end."""
+        try:
+            if entry.load.done():
+                yield entry.load.result()
+            else:
+                yield await asyncio.shield(asyncio.wrap_future(entry.load))
+        finally:
+            with self._lock:
+                entry.users -= 1
+                if entry.retired and not entry.users:
+                    self._free_soon(entry)
 
-        A model that is stored while the service runs appears without a restart, and a request
-        does not walk through folders.
-        """
-        if time.monotonic() - self._listed > _LISTING_SECONDS:
-            patterns = self._settings.models
-            listing = {
-                name: self._source.versions(name)
-                for name in self._source.names()
-                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-            }
-            self._listing = {name: versions for name, versions in listing.items() if versions}
-            self._listed = time.monotonic()
-        return self._listing
+    def _asked(self, reference: str, ability: Ability | None) -> _Entry:
+        """Returns the entry that answers a reference."""
+        name, version = self._parsed(reference)
+        if version is None:
+            version = self.labels.of(name).drawn(f"{name} {REQUEST_ID.get()}")
+        card = self._newest(name) if version is None else self._card(name, version)
+        if ability is not None and ability not in abilities_of(card):
+            able = [one.name for one in self.cards() if ability in abilities_of(one)]
+            raise InvalidInputError(
+                f"{card.name} is for {card.task} and does not {ability}; "
+                f"models that do: {', '.join(able) or 'none'}"
+            )
+        entry = self._begun(card)
+        entry.pinned |= reference.rpartition("@")[2].isdecimal()
+        return entry
 
-    def _load(self, card: Card) -> Future[Loaded]:
+    def _newest(self, name: str) -> Card:
+        """Returns the card of the newest version that is warm, while a newer one is loaded."""
+        version = self._stored()[name][-1]
+        standing = self._standing.get(name)
+        if standing is None or standing.card.version == version:
+            return self._card(name, version)
+        card = self._readable(f"{name}@{version}")
+        if card is None or card.task not in self.tasks or self._just_failed(card):
+            return standing.card
+        entry = self._begun(card)
+        if entry.state != "ready":
+            return standing.card
+        # It was in memory under its own number before it became the newest.
+        self._take_over(entry)
+        return card
+
+    def _just_failed(self, card: Card) -> bool:
+        entry = self._entries.get(model_id(card))
+        if entry is None or entry.state != "failed":
+            return False
+        return time.monotonic() - entry.used < _RETRY_SECONDS
+
+    def _of(self, name: str) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry.card.name == name]
+
+    def _begun(self, card: Card) -> _Entry:
         """Starts loading, or joins the load that is under way. A failed one is tried again."""
         identity = model_id(card)
-        load = self._loads.get(identity)
-        if load is None or (load.done() and (load.cancelled() or load.exception() is not None)):
-            load = self._loads[identity] = self._loader.submit(self._make, card)
-        return load
+        entry = self._entries.get(identity)
+        if entry is None or entry.state == "failed":
+            if self._closed:
+                raise StoppingError("the server is being stopped")
+            size = sum((card.costs.get("bytes") or {}).values())
+            entry = self._entries[identity] = _Entry(card, size)
+            # Several wait for it; none of them can call it off.
+            entry.load.set_running_or_notify_cancel()
+            self._loader.submit(self._load, entry)
+        return entry
 
-    def _make(self, card: Card) -> Loaded:
-        identity = model_id(card)
-        pipeline = self._source.load(identity)
-        function: Function = pipeline.run
-        if card.task == "generation":
-            function = in_blocks(function, self._settings.block)
-            pipeline.warm((self._settings.block,))
-        else:
-            pipeline.warm((1, self._settings.max_batch))
-        batcher = Batcher(
-            identity,
-            function,
-            self._settings.max_batch,
-            self._settings.max_waiting,
-            functools.partial(self._metrics.batch, identity),
-        )
-        self._metrics.watch_queue(identity, batcher)
-        logger.info("loaded %s", identity)
-        return Loaded(identity, card, pipeline, batcher)
+    def _load(self, entry: _Entry) -> None:
+        """Loads and warms on the loader's thread; then the version may take over."""
+        card = entry.card
+        try:
+            self._make_room(entry)
+            pipeline = self._source.load(model_id(card))
+            entry.size = pipeline.functions.size
+            self._make_room(entry)
+            loaded = make_loaded(card, pipeline, self._settings, self._metrics, self._turns)
+        except BaseException as error:  # noqa: BLE001 - handed to those who wait for the model
+            entry.load.set_exception(error)
+            logger.warning("%s cannot be loaded: %s", model_id(card), error)
+            return
+        with self._lock:
+            entry.load.set_result(loaded)
+            if not entry.retired:
+                self._take_over(entry)
+        logger.info("loaded %s", loaded.id)
 
+    def _take_over(self, entry: _Entry) -> None:
+        """Lets a version answer for its name if it is the newest, and the older one go."""
+        name = entry.card.name
+        versions = self._stored().get(name)
+        if not versions or versions[-1] != entry.card.version:
+            return
+        self._standing[name] = entry
+        self._shed(name)
 
-def model_id(card: Card) -> str:
-    """Returns `name@version`, which names the same weights for ever."""
-    return f"{card.name}@{card.version}"
+    def _shed(self, name: str) -> None:
+        """Retires the versions that get requests no more: not the newest, without label or pin."""
+        kept = self.labels.of(name).targets()
+        for entry in self._of(name):
+            stands = self._standing.get(name) in (None, entry)
+            wanted = stands or entry.pinned or entry.card.version in kept
+            if entry.state == "ready" and not wanted:
+                self._retire(entry)
+
+    def _make_room(self, entry: _Entry) -> None:
+        """Retires what was used longest ago until the rest, and `entry`, keep within the budget."""
+        while True:
+            with self._lock:
+                others = [one for one in self._entries.values() if one.state == "ready"]
+                held = sum(one.size for one in others) + entry.size
+                if held <= self._settings.max_loaded or not others:
+                    return
+                # What is at work is freed later, and would not make room now.
+                oldest = min(others, key=lambda one: (one.users > 0, one.used))
+                logger.info("%s makes room", model_id(oldest.card))
+                self._retire(oldest, freed=True)
+            if not oldest.users:
+                self._free(oldest)
+
+    def _retire(self, entry: _Entry, freed: bool = False) -> None:
+        """Gives a version no more requests, and has it freed when it has none.
+
+        Args:
+            entry: The version.
+            freed: Whether the caller does so if it has none already.
+        """
+        del self._entries[model_id(entry.card)]
+        if self._standing.get(entry.card.name) is entry:
+            del self._standing[entry.card.name]
+        entry.retired = True
+        self._draining.append(entry)
+        if not entry.users and not freed:
+            self._free_soon(entry)
+
+    def _free_soon(self, entry: _Entry) -> None:
+        """Has a version freed on the loader's thread, after its load if that is under way."""
+        if not self._closed:
+            self._loader.submit(self._free, entry)
+
+    def _free(self, entry: _Entry) -> None:
+        try:
+            self._dispose(entry)
+            give_back()
+        finally:
+            with self._lock:
+                if model_id(entry.card) not in self._entries:
+                    self._metrics.forget_queue(model_id(entry.card))
+                if entry in self._draining:
+                    self._draining.remove(entry)
+            entry.freed.set_result(None)
+        logger.info("freed %s", model_id(entry.card))
+
+    @staticmethod
+    def _dispose(entry: _Entry) -> None:
+        """Drops the model of a version; whoever asked for it has it by now."""
+        if entry.load.exception() is None:
+            entry.load.result().close()
+        entry.load = Future()

@@ -19,7 +19,8 @@ async def answer_in_time(
     """Returns what `work` returns; cancels it at the deadline or when the client leaves.
 
     Args:
-        work: The coroutine; cancelling it takes its rows out of the queue.
+        work: The coroutine; cancelling it takes its rows out of the queue, or stops their sampling
+            at its next step.
         deadline: Seconds.
         request: The request whose connection is watched. Its body must have been read.
 

@@ -1,145 +1,149 @@
-"""From the bytes of a request to its fields: JSON or multipart, with errors worth reading."""
+"""Requests with images, JSON or multipart, as the core takes them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from serving.bodies import media_type, read_json, require_json, require_plain, validate_text
 from serving.decoding import read_field
-from serving.errors import MalformedRequestError, UnsupportedMediaTypeError
-from serving.schemas import ClassifyRequest
+from serving.errors import MalformedRequestError
+from serving.forms import read_form
+from serving.schemas import ClassifyRequest, EditRequest, ReconstructRequest, TranslateRequest
 from serving.settings import Settings
-from zoo.errors import InvalidInputError, ZooError
+from zoo.errors import InvalidInputError
 
-Body = TypeVar("Body", bound=BaseModel)
+ImagesBody = TypeVar("ImagesBody", ClassifyRequest, TranslateRequest, ReconstructRequest)
+# Encoded bytes, or finite float32 pixels.
+Image = bytes | np.ndarray
 
-# What pydantic calls a value of the right kind that is out of bounds; anything else is malformed.
-_BOUNDS = {"greater_than_equal", "less_than_equal", "too_long", "too_short", "string_too_long"}
-_FILES = ("file", "image", "images")
+FORM = "multipart/form-data"
+# Names under which clients send the files of images; OpenAI's sends several with brackets.
+_IMAGES = ("file", "image", "images", "image[]")
+_EDITED = ("image", "image[]", "mask")
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassifyInput:
-    """A classify request, read: images are encoded bytes or finite float32 pixels."""
+    """A classify request, read."""
 
-    images: list[bytes | np.ndarray]
+    images: list[Image]
     model: str | None = None
     top_k: int | None = None
 
 
-async def read_json(request: Request, body: type[Body]) -> Body:
-    """Reads a JSON body.
+@dataclasses.dataclass(frozen=True)
+class TranslateInput:
+    """A translate request, read."""
 
-    Raises:
-        UnsupportedMediaTypeError: for another content type.
-        MalformedRequestError: for what is no JSON object or has fields of the wrong kind.
-        InvalidInputError: for NaN, infinities and values out of bounds.
+    images: list[Image]
+    model: str | None = None
+    direction: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReconstructInput:
+    """A reconstruct request, read."""
+
+    images: list[Image]
+    model: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EditInput:
+    """An edit request, read.
+
+    Args:
+        fields: All other fields; its own `image` and `mask` are what came, and done with.
+        image: To begin from.
+        mask: As `EditRequest` has it: transparent, or white without an alpha channel, is painted.
     """
-    kind = media_type(request)
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaTypeError(
-            f"expected a body of application/json, got {kind or 'no content type'}"
-        )
-    return parse(await request.body(), body)
 
-
-def parse(content: bytes, body: type[Body]) -> Body:
-    """Reads the bytes of a JSON object; raises as `read_json`."""
-    try:
-        fields = json.loads(content, parse_constant=_not_a_number)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise MalformedRequestError(f"the body is not JSON: {reason}") from error
-    if not isinstance(fields, dict):
-        raise MalformedRequestError("the body must be a JSON object")
-    return validate(fields, body)
-
-
-def validate(fields: dict[str, Any], body: type[Body]) -> Body:
-    """Checks fields against a body's schema; raises as `read_json`."""
-    try:
-        return body.model_validate(fields)
-    except ValidationError as error:
-        raise _readable(error) from error
+    fields: EditRequest
+    image: Image
+    mask: Image | None = None
 
 
 async def read_classify(request: Request, settings: Settings) -> ClassifyInput:
     """Reads a classify request, JSON or multipart; raises as `read_json`."""
-    if media_type(request) == "multipart/form-data":
-        return await _read_multipart(request, settings)
-    kind = media_type(request)
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaTypeError(
-            f"expected application/json or multipart/form-data, got {kind or 'no content type'}"
-        )
-    return classify_input(await read_json(request, ClassifyRequest))
-
-
-def classify_input(body: ClassifyRequest) -> ClassifyInput:
-    """Decodes the image fields of a JSON body."""
-    if (body.image is None) == (body.images is None):
-        raise MalformedRequestError("give exactly one of image and images")
-    if body.images is None:
-        images = [read_field(body.image, "image")]
-    else:
-        images = [read_field(image, f"images[{i}]") for i, image in enumerate(body.images)]
+    body, images = await _read_images(request, ClassifyRequest, settings)
     return ClassifyInput(images, body.model, body.top_k)
 
 
-async def _read_multipart(request: Request, settings: Settings) -> ClassifyInput:
-    contents: list[bytes | np.ndarray] = []
-    fields: dict[str, Any] = {}
-    try:
-        async with request.form(max_files=settings.max_images, max_fields=8) as form:
-            for name, value in form.multi_items():
-                if name in _FILES and not isinstance(value, str):
-                    contents.append(await value.read())
-                elif name in ("model", "top_k") and isinstance(value, str):
-                    fields[name] = value
-                else:
-                    raise MalformedRequestError(
-                        f"form fields are file (an image), model and top_k, got {name[:40]!r}"
-                    )
-    except HTTPException as error:
-        if error.status_code != 400:
-            raise
-        raise MalformedRequestError(f"the form cannot be read: {error.detail}") from error
-    if not contents:
+async def read_translate(request: Request, settings: Settings) -> TranslateInput:
+    """Reads a translate request, JSON or multipart; raises as `read_json`."""
+    body, images = await _read_images(request, TranslateRequest, settings)
+    return TranslateInput(images, body.model, body.direction)
+
+
+async def read_reconstruct(request: Request, settings: Settings) -> ReconstructInput:
+    """Reads a reconstruct request, JSON or multipart; raises as `read_json`."""
+    body, images = await _read_images(request, ReconstructRequest, settings)
+    return ReconstructInput(images, body.model)
+
+
+async def read_edit(request: Request) -> EditInput:
+    """Reads an edit request, JSON or as OpenAI's client sends it; raises as `read_json`."""
+    if media_type(request) != FORM:
+        require_json(request, f" or {FORM}")
+        return edit_input(await read_json(request, EditRequest))
+    require_plain(request)
+    # One more than an edit takes, so that the message about several images is ours.
+    files, fields = await read_form(request, _EDITED, set(EditRequest.model_fields), 3)
+    images = [content for name, content in files if name != "mask"]
+    masks = [content for name, content in files if name == "mask"]
+    if len(images) != 1 or len(masks) > 1:
+        raise MalformedRequestError(
+            f"an edit takes one image and at most one mask, got {len(images)} and {len(masks)}"
+        )
+    # The text stands for the file, which the schema cannot hold.
+    edit = validate_text({**fields, "image": "file"}, EditRequest)
+    return EditInput(edit, images[0], masks[0] if masks else None)
+
+
+def classify_input(body: ClassifyRequest, settings: Settings) -> ClassifyInput:
+    """Decodes the image fields of a JSON body; raises as `read_json`."""
+    return ClassifyInput(_images_of(body, settings), body.model, body.top_k)
+
+
+def translate_input(body: TranslateRequest, settings: Settings) -> TranslateInput:
+    """Decodes the image fields of a JSON body; raises as `read_json`."""
+    return TranslateInput(_images_of(body, settings), body.model, body.direction)
+
+
+def edit_input(body: EditRequest) -> EditInput:
+    """Decodes the image fields of a JSON body; raises as `read_json`."""
+    mask = None if body.mask is None else read_field(body.mask, "mask")
+    return EditInput(body, read_field(body.image, "image"), mask)
+
+
+async def _read_images(
+    request: Request, kind: type[ImagesBody], settings: Settings
+) -> tuple[ImagesBody, list[Image]]:
+    if media_type(request) != FORM:
+        require_json(request, f" or {FORM}")
+        body = await read_json(request, kind)
+        return body, _images_of(body, settings)
+    require_plain(request)
+    texts = set(kind.model_fields) - {"image", "images"}
+    files, fields = await read_form(request, _IMAGES, texts, settings.max_images)
+    if not files:
         raise MalformedRequestError("the form has no file")
-    if not all(contents):
-        raise MalformedRequestError("a file of the form is empty")
-    if "top_k" in fields:
-        try:
-            fields["top_k"] = int(fields["top_k"])
-        except ValueError as error:
-            raise MalformedRequestError("top_k must be an integer") from error
-    body = validate(fields, ClassifyRequest)
-    return ClassifyInput(contents, body.model, body.top_k)
+    return validate_text(fields, kind), [content for _, content in files]
 
 
-def media_type(request: Request) -> str:
-    """Returns the content type without its parameters, in lower case."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _not_a_number(constant: str) -> float:
-    raise InvalidInputError(f"{constant} is no JSON and no pixel; numbers must be finite")
-
-
-def _readable(error: ValidationError) -> ZooError:
-    """Turns pydantic's list into one line, about the first thing that is wrong."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    # A union reports one error a member, with the member's name at the end of the place.
-    place = ".".join(str(part) for part in details[0]["loc"] if "[" not in str(part)) or "body"
-    message = f"{place}: {details[0]['msg'][0].lower()}{details[0]['msg'][1:]}"
-    if all(detail["type"] in _BOUNDS for detail in details):
-        return InvalidInputError(message)
-    if details[0]["type"] == "extra_forbidden":
-        message = f"{place} is no field of this request"
-    return MalformedRequestError(message)
+def _images_of(
+    body: ClassifyRequest | TranslateRequest | ReconstructRequest, settings: Settings
+) -> list[Image]:
+    if (body.image is None) == (body.images is None):
+        raise MalformedRequestError("give exactly one of image and images")
+    if body.images is None:
+        return [read_field(body.image, "image")]
+    if len(body.images) > settings.max_images:
+        raise InvalidInputError(
+            f"images: a request may have {settings.max_images}, got {len(body.images)}"
+        )
+    return [read_field(image, f"images[{i}]") for i, image in enumerate(body.images)]

@@ -26,33 +26,33 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.app import create_app
+from serving.bodies import validate
 from serving.core import TASKS, Core
-from serving.envelope import Envelope
 from serving.errors import describe
-from serving.limits import BodyLimit, JsonOnly
+from serving.image import image
+from serving.layers import layers
 from serving.patience import answer_in_time
-from serving.requests import classify_input, validate
+from serving.requests import classify_input, translate_input
 from serving.schemas import (
     ClassifyAnswer,
     ClassifyRequest,
     GenerateAnswer,
     GenerateRequest,
     ImageField,
+    PicturesAnswer,
+    TranslateRequest,
 )
+from serving.schemas.common import LabelField
 from zoo.errors import ZooError
 
 usage_stats.do_not_track.cache_clear()
 
 Answer = TypeVar("Answer")
 
-# One worker: batching is inside it, and a second would hold every model again. BentoML's own
-# metrics make a series of every path a client thinks of. Its timer is a backstop behind ours.
-_CONFIG: dict[str, Any] = {
-    "workers": 1,
-    "metrics": {"enabled": False},
-    "traffic": {"timeout": 90},
-    "http": {"host": "127.0.0.1", "port": 3000},
-}
+# Where BentoML's own clients ask; it reads JSON there, and nothing else shall be read.
+_METHODS = ("/classify", "/generate", "/translate")
+# What draws, or paints over: slow, and scaled apart from classification.
+_IMAGE_TASKS = ("generation", "reconstruction", "translation")
 
 
 class _Mounted:
@@ -99,7 +99,7 @@ class _Classification(_Service):
         """Labels images: base64, data URLs or nested lists of pixels."""
         try:
             fields = {"images": images, "model": model, "top_k": top_k}
-            request = classify_input(validate(fields, ClassifyRequest))
+            request = classify_input(validate(fields, ClassifyRequest), self.core.settings)
         except ZooError as error:
             return _refusal(error)
         return await self._answer(self.core.classify(request))
@@ -112,13 +112,39 @@ class _Generation(_Service):
         model: StrictStr | None = None,
         n: StrictInt = 1,
         seed: StrictInt | None = None,
+        label: LabelField | None = None,
+        num_inference_steps: StrictInt | None = None,
+        guidance_scale: float | None = None,
     ) -> GenerateAnswer:
         """Draws n images, image i from seed + i."""
+        fields = {
+            "model": model,
+            "n": n,
+            "seed": seed,
+            "label": label,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+        }
         try:
-            request = validate({"model": model, "n": n, "seed": seed}, GenerateRequest)
+            request = validate(fields, GenerateRequest)
         except ZooError as error:
             return _refusal(error)
         return await self._answer(self.core.generate(request))
+
+    @bentoml.api
+    async def translate(
+        self,
+        images: list[ImageField],
+        model: StrictStr | None = None,
+        direction: StrictStr | None = None,
+    ) -> PicturesAnswer:
+        """Turns images of one domain into images of another."""
+        try:
+            fields = {"images": images, "model": model, "direction": direction}
+            request = translate_input(validate(fields, TranslateRequest), self.core.settings)
+        except ZooError as error:
+            return _refusal(error)
+        return await self._answer(self.core.translate(request))
 
 
 def _refusal(error: ZooError) -> Any:
@@ -128,22 +154,34 @@ def _refusal(error: ZooError) -> Any:
 
 
 def _serve(name: str, cls: type[_Service]) -> Any:
-    """Makes a BentoML service of a class: the app mounted, the envelope around all of it."""
-    service = bentoml.service(name=name, **_CONFIG)(cls)
+    """Makes a BentoML service of a class: the app mounted, its layers around all of it."""
     core = cls.core
+    settings = core.settings
+    service = bentoml.service(
+        name=name,
+        # Batching is inside the one worker, and a second would hold every model again.
+        workers=1,
+        # They would make a series of every path that a client thinks of, and its log writes those
+        # paths down.
+        metrics={"enabled": False},
+        logging={"access": {"enabled": False}},
+        # A backstop behind our own deadline.
+        traffic={"timeout": settings.body_seconds + settings.deadline + 30},
+        http={"host": "127.0.0.1", "port": 3000},
+        image=image(),
+    )(cls)
     service.mount_asgi_app(_Mounted(create_app(core, standalone=False)), path="/")
-    service.add_asgi_middleware(Envelope, metrics=core.metrics)
-    service.add_asgi_middleware(BodyLimit, limit=core.settings.max_body)
-    service.add_asgi_middleware(JsonOnly, paths=("/classify", "/generate"))
+    for layer, options in layers(settings, core.metrics, _METHODS):
+        service.add_asgi_middleware(layer, **options)
     return service
 
 
 class _ClassificationService(_Classification):
-    core = Core(TASKS[:1])
+    core = Core(("classification",))
 
 
 class _GenerationService(_Generation):
-    core = Core(TASKS[1:])
+    core = Core(_IMAGE_TASKS)
 
 
 class _ZooService(_Classification, _Generation):

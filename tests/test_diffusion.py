@@ -24,7 +24,8 @@ from zoo.latents import draw_rows, to_pixels
 from zoo.models.diffusion.predictions import denoised
 from zoo.models.diffusion.samplers import SAMPLERS, sampler_of
 from zoo.models.diffusion.schedules import NoiseSchedule
-from zoo.runtime import SamplingLoop
+from zoo.pipelines import make_pipeline
+from zoo.runtime import KerasSamplingLoop
 from zoo.sampling import further_noise, pieces
 
 SHAPE = (8, 8, 1)
@@ -103,10 +104,19 @@ def test_noise_on_the_way_leaves_the_distribution_as_it_is(gaussian: DiffusionGe
     np.testing.assert_array_equal(again, to_pixels(drawn[[7, 50]]))
 
 
+@pytest.fixture(scope="module")
+def looped() -> tuple[keras.Model, KerasSamplingLoop]:
+    """A network and a loop over it, which compiles each kind of conditions once."""
+    network = untrained()
+    return network, KerasSamplingLoop(network, functools.partial(denoised, "v"))
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("scale", fast_of([2.0], [1.0, 2.0]))
-def test_the_loop_does_what_the_sampler_does_step_by_step(name: str, scale: float) -> None:
-    network = untrained()
+def test_the_loop_does_what_the_sampler_does_step_by_step(
+    looped: tuple[keras.Model, KerasSamplingLoop], name: str, scale: float
+) -> None:
+    network, loop = looped
     schedule = NoiseSchedule("cosine")
     sampler = sampler_of(name, schedule, "v", clip=True)
     table = sampler.table(5)
@@ -127,7 +137,6 @@ def test_the_loop_does_what_the_sampler_does_step_by_step(name: str, scale: floa
         conditions |= {"other": other, "scale": scale}
     if table.is_stochastic:
         conditions["noise"] = noise
-    loop = SamplingLoop(network, functools.partial(denoised, "v"))
     done = loop(table, loop.begin(start), conditions)
     np.testing.assert_allclose(done[0], x, atol=2e-3)
     state = loop.begin(start)
@@ -171,6 +180,7 @@ def test_further_noise_is_another_for_each_image() -> None:
 
 def test_other_values_trace_nothing_anew(painter: DiffusionGenerator) -> None:
     loop = painter._loop
+    assert isinstance(loop, KerasSamplingLoop)
     picture = pictures(1)
     asked: tuple[dict[str, Any], ...] = (
         {"guidance_scale": 3.0, "num_inference_steps": 2},
@@ -355,7 +365,8 @@ def test_a_model_draws_as_its_card_says(latent: DiffusionGenerator) -> None:
     kept["guidance_scale"] = 1
     told = dataclasses.replace(card, output={**card.output, "sampling": kept})
     old = dataclasses.replace(card, output={**card.output, "sampling": {}})
-    of_told, of_old = (DiffusionGenerator(one, networks) for one in (told, old))
+    of_told, of_old = (make_pipeline(one, networks) for one in (told, old))
+    assert isinstance(of_told, DiffusionGenerator) and isinstance(of_old, DiffusionGenerator)
     assert of_told.drawn_by == "ddim, 2 steps, guidance 1"
     assert of_old.drawn_by == latent.with_sampling(**expected).drawn_by
     assert of_old.drawn_by == "dpm_solver++, 20 steps, guidance 1.5"
@@ -370,7 +381,8 @@ def test_a_model_draws_as_its_card_says(latent: DiffusionGenerator) -> None:
 
 def test_copies_share_the_compiled_encoder(latent: DiffusionGenerator) -> None:
     one, other = (latent.with_sampling(num_inference_steps=n) for n in (2, 3))
-    assert one._encoder() is other._encoder() is latent._encoder()
+    encoders = [each.functions["encode"] for each in (one, other, latent)]
+    assert encoders[0] is encoders[1] is encoders[2]
 
 
 @pytest.mark.parametrize(

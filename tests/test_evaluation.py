@@ -22,7 +22,7 @@ from zoo.evaluation import common
 from zoo.evaluation.classification import _pictures
 from zoo.metrics.corruptions import CORRUPTIONS, corrupt
 from zoo.models.mlp.mlp import mlp
-from zoo.pipelines import Classifier
+from zoo.pipelines import Classifier, Pipeline, make_pipeline
 from zoo.recipe import DataSpec
 from zoo.runtime.batches import LARGEST
 
@@ -54,9 +54,9 @@ def make_card(**fields: object) -> Card:
 
 
 @pytest.fixture(scope="module")
-def classifier() -> Classifier:
+def classifier() -> Pipeline:
     keras.utils.set_random_seed(3)
-    return Classifier(make_card(), {"network": mlp(units=())})
+    return make_pipeline(make_card(), {"network": mlp(units=())})
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_own_images_are_measured_with_classes_by_their_names(
         Image.fromarray(255 - image[..., 0]).save(train)
     labels = [name.replace("/", " ") for name in names]
     assert labels != sorted(labels)
-    named = Classifier(make_card(output={"labels": labels}), classifier.networks)
+    named = make_pipeline(make_card(output={"labels": labels}), classifier.networks)
     found = evaluation.measure(named, str(folder)).metrics[0]
     right = classifier.scores(clothes["image"]).argmax(1) == clothes["label"]
     assert found.value == right.mean() and found.n == len(right)
@@ -232,7 +232,7 @@ def test_own_images_are_measured_with_classes_by_their_names(
 def test_a_data_set_with_other_classes_is_refused(
     classifier: Classifier, sample_home: Path
 ) -> None:
-    few = Classifier(make_card(output={"labels": ["a", "b"]}), classifier.networks)
+    few = make_pipeline(make_card(output={"labels": ["a", "b"]}), classifier.networks)
     with pytest.raises(InvalidInputError, match="tells 2 classes apart, mnist has 10"):
         evaluation.measure(few, "mnist")
 
@@ -245,7 +245,7 @@ def test_of_some_classes_only_their_examples_count(
         data={"name": "fashion_mnist", "classes": [7, 2]},
         output={"labels": ["Sneaker", "Pullover"]},
     )
-    accuracy = evaluation.measure(Classifier(card, {"network": network})).metrics[0]
+    accuracy = evaluation.measure(make_pipeline(card, {"network": network})).metrics[0]
     assert accuracy.n == np.isin(sample("fashion_mnist", "test")["label"], [7, 2]).sum()
 
 

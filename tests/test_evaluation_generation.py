@@ -24,8 +24,10 @@ from zoo.metrics.alignment import comparisons
 from zoo.metrics.neighbours import nearest
 from zoo.metrics.smoothness import SMOOTH
 from zoo.models.mlp.mlp import mlp
+from zoo.pipelines import make_pipeline
 from zoo.recipe import DataSpec, Recipe
 from zoo.runs import new_run
+from zoo.runtime import KerasFunctions
 from zoo.training.publish import publish
 
 Sample = Callable[[str, str], dict[str, np.ndarray]]
@@ -92,7 +94,7 @@ class Replay(Generator):
         self.card = make_card(name, recipe=make_recipe(name, **options).to_dict())
         self.images, self.classes = images, labels
         self.labels = [] if labels is None else list(data.get("fashion_mnist").labels)
-        self.networks = {}
+        self.functions = KerasFunctions({}, {}, {})
 
     def generate(
         self,
@@ -238,7 +240,7 @@ def test_without_a_judge_pixels_tell_what_they_can(
     card = make_card("dense.mnist", data={"name": "mnist"})
     missing = dataclasses.replace(data.get("mnist"), judge="missing.mnist@1")
     monkeypatch.setattr("zoo.data.get", lambda name: missing)
-    metrics = evaluation.measure(Generator(card, {"generator": network})).metrics
+    metrics = evaluation.measure(make_pipeline(card, {"generator": network})).metrics
     found = values(metrics)
     copies = {"memorised_pixels", "nearer_train_pixels"}
     assert set(found) == {*copies, "jump", "jump_worst", "smooth_paths"}

@@ -32,7 +32,9 @@ GOALS = {
     "resnet20.fashion_mnist": 0.935,
     "small_cnn.fashion_mnist": 0.925,
     "small_cnn.mnist": 0.996,
+    "small_cnn.mnist_to_usps-cdan": 0.95,
     "small_cnn.usps": 0.97,
+    "small_cnn.usps_to_mnist-cdan": 0.96,
     "speednet.cifar10": 0.94,
     "speednet.fashion_mnist": 0.95,
 }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,11 +13,12 @@ from zoo.generation import Generator
 from zoo.inputs import image_rows
 from zoo.latents import to_pixels
 from zoo.pipelines import Pipeline, float32_of
+from zoo.runtime.batches import BLOCK
 
 if TYPE_CHECKING:
     import keras
 
-Function = Callable[[np.ndarray], np.ndarray]
+    from zoo.runtime.functions import Functions
 
 
 class Coder(Pipeline):
@@ -31,21 +31,29 @@ class Coder(Pipeline):
         code_shape: Of a code, such as (16,) or (7, 7, 4).
     """
 
-    # Codes to images in [-1, 1]; a subclass compiles it.
-    _images: Function
+    takes: ClassVar[Mapping[str, str]] = {"codes": "pixels", "images": "latents"}
+    # As for a generator: an image must not see what is encoded and decoded beside it.
+    block = BLOCK
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        self.input_shape: tuple[int, ...] = tuple(self.networks["encoder"].input_shape[1:])
-        self.code_shape: tuple[int, ...] = tuple(self.networks["decoder"].input_shape[1:])
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
+        self.input_shape: tuple[int, ...] = tuple(functions.facts["image_shape"])
+        self.code_shape: tuple[int, ...] = tuple(functions.facts["code_shape"])
 
-    @functools.cached_property
-    def _codes(self) -> Function:
-        # Compiled when it is first asked for: who only draws images needs no encoder.
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns `codes`, from pixels, and `images`, from codes to [-1, 1]."""
         from zoo.networks import latent_mean
-        from zoo.runtime import compile_network
 
-        return compile_network(latent_mean(self.networks["encoder"]), smallest=8)
+        return {"codes": latent_mean(networks["encoder"]), "images": networks["decoder"]}
+
+    @classmethod
+    def facts_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, Any]:
+        """Returns the shapes of an image and of a code."""
+        return {
+            "image_shape": list(networks["encoder"].input_shape[1:]),
+            "code_shape": list(networks["decoder"].input_shape[1:]),
+        }
 
     def encode(self, images: Any) -> np.ndarray:
         """Returns the codes of one image or many, float32 (n, *code_shape).
@@ -56,7 +64,7 @@ class Coder(Pipeline):
         Raises:
             InvalidInputError: for what cannot be read as images.
         """
-        return self._codes(image_rows(images, self.input_shape))
+        return self.functions["codes"](image_rows(images, self.input_shape))
 
     def decode(self, codes: Any) -> np.ndarray:
         """Returns the images of codes, uint8 (n, height, width, channels).
@@ -80,7 +88,7 @@ class Coder(Pipeline):
             )
         if not np.isfinite(rows).all():
             raise InvalidInputError("a code holds finite numbers; this one does not")
-        return to_pixels(self._images(rows))
+        return to_pixels(self.functions["images"](rows))
 
     def reconstruct(self, images: Any) -> np.ndarray:
         """Returns images after the way through their codes, uint8 (n, height, width, channels).
@@ -88,7 +96,11 @@ class Coder(Pipeline):
         Args:
             images: As for `encode`.
         """
-        return self.decode(self.encode(images))
+        return self.reconstructed(image_rows(images, self.input_shape))
+
+    def reconstructed(self, rows: np.ndarray) -> np.ndarray:
+        """Reconstructs rows: pixels 0 to 255, float32 (n, …), to uint8 (n, …)."""
+        return to_pixels(self.functions["images"](self.functions["codes"](rows)))
 
 
 class Autoencoder(Coder):
@@ -101,13 +113,6 @@ class Autoencoder(Coder):
     """
 
     task = "reconstruction"
-
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        from zoo.runtime import compile_network
-
-        # As for a generator: a small batch may round otherwise, and a row must not see its mates.
-        self._images = compile_network(self.networks["decoder"], smallest=8)
 
     @classmethod
     def describe(
@@ -130,8 +135,8 @@ class Autoencoder(Coder):
         return image_rows(images, self.input_shape)
 
     def run(self, rows: np.ndarray) -> np.ndarray:
-        """Reconstructs rows: pixels 0 to 255, float32 (n, …), to uint8 (n, …)."""
-        return to_pixels(self._images(self._codes(rows)))
+        """Reconstructs rows; see `reconstructed`."""
+        return self.reconstructed(rows)
 
 
 class VariationalAutoencoder(Coder, Generator):
@@ -150,17 +155,35 @@ class VariationalAutoencoder(Coder, Generator):
     """
 
     main = "decoder"
+    takes: ClassVar[Mapping[str, str]] = {**Coder.takes, "moments": "pixels"}
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        named = {layer.name for layer in self.networks["decoder"].layers}
-        self.likelihood = "bernoulli" if "logits" in named else "gaussian"
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
+        self.likelihood: str = functions.facts["likelihood"]
 
-    @functools.cached_property
-    def _moments(self) -> Function:
-        from zoo.runtime import compile_network
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """As for every autoencoder, and `moments`, means and log-variances side by side."""
+        import keras
 
-        return compile_network(self.networks["encoder"], smallest=8)
+        from zoo.layers.moments import split_moments
+
+        encoder = networks["encoder"]
+        moments = keras.ops.concatenate(split_moments(encoder.output), axis=-1)
+        return {**super().functions_of(networks), "moments": keras.Model(encoder.input, moments)}
+
+    @classmethod
+    def facts_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, Any]:
+        """As for every autoencoder, and the `likelihood`."""
+        named = {layer.name for layer in networks["decoder"].layers}
+        likelihood = "bernoulli" if "logits" in named else "gaussian"
+        return {**super().facts_of(networks), "likelihood": likelihood}
+
+    def warm(self, batch_sizes: Sequence[int] = (1,)) -> None:
+        """As for every pipeline, and the way through the codes."""
+        super().warm(batch_sizes)
+        for size in batch_sizes:
+            self.reconstructed(np.zeros((size, *self.input_shape), np.float32))
 
     def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns means and log-variances of q(z|x), each float32 (n, latent_dim).
@@ -168,9 +191,6 @@ class VariationalAutoencoder(Coder, Generator):
         Args:
             images: As for `encode`.
         """
-        import keras
-
-        from zoo.layers.moments import split_moments
-
-        mean, log_variance = split_moments(self._moments(image_rows(images, self.input_shape)))
-        return mean, keras.ops.convert_to_numpy(log_variance)
+        moments = self.functions["moments"](image_rows(images, self.input_shape))
+        mean, log_variance = np.split(moments, 2, axis=-1)
+        return mean, log_variance

@@ -6,17 +6,18 @@ import copy
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from zoo.cards import Card
+from zoo.checks import is_whole
 from zoo.errors import CancelledError, InvalidInputError
 from zoo.generation import Generator
 from zoo.inputs import image_rows
 from zoo.latents import from_pixels, to_pixels
-from zoo.pipelines import Pipeline
+from zoo.runtime.batches import LARGEST, batches
 from zoo.sampling import (
     GUIDANCE,
     SAMPLER,
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.models.diffusion.table import SamplingTable
-
-Function = Callable[[np.ndarray], np.ndarray]
+    from zoo.runtime.functions import Functions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,37 +80,41 @@ class DiffusionGenerator(Generator):
             numbers were measured so.
     """
 
+    takes: ClassVar[Mapping[str, str]] = {
+        "denoise": "noise",
+        "decode": "latents",
+        "encode": "pixels",
+    }
     main = "denoiser"
     slow = True
+    stepwise = True
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        # Not the generator's own: what is compiled there is one call of one network.
-        Pipeline.__init__(self, card, networks)
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
         from zoo.models.diffusion.predictions import denoised
-        from zoo.models.diffusion.time import diffusion_of
-        from zoo.runtime import SamplingLoop, compile_network
-        from zoo.runtime.sampling import SMALLEST
+        from zoo.models.diffusion.schedules import NoiseSchedule
 
-        self.labels = list(card.input.get("labels", []))
-        self.latent_dim = card.input["shape"][0] - len(self.labels)
+        facts = functions.facts
         self.sampling = Sampling().but(card.output.get("sampling", {}))
-        denoiser = self.networks["denoiser"]
-        self._shape = sample_shape(denoiser)
-        self._schedule, self._prediction = diffusion_of(denoiser)
-        self._loop = SamplingLoop(denoiser, functools.partial(denoised, self._prediction))
-        self._decode: Function = lambda images: images
-        if "decoder" in self.networks:
-            self._decode = compile_network(self.networks["decoder"], smallest=SMALLEST)
+        self._shape: tuple[int, ...] = tuple(facts["shape"])
+        self._schedule = NoiseSchedule.from_config(facts["schedule"])
+        self._prediction: str = facts["prediction"]
+        self._loop = functions.sampling_loop(functools.partial(denoised, self._prediction))
 
-        # Compiled when it is first asked for, once for all copies: who begins with noise needs no
-        # encoder.
-        @functools.cache
-        def encoder() -> Function:
-            if "encoder" not in networks:
-                return from_pixels
-            return compile_network(networks["encoder"], smallest=SMALLEST)
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns `denoise`, of named inputs, and for latents `decode` and `encode`."""
+        names = {"denoiser": "denoise", "decoder": "decode", "encoder": "encode"}
+        return {name: networks[network] for network, name in names.items() if network in networks}
 
-        self._encoder = encoder
+    @classmethod
+    def facts_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, Any]:
+        """Returns the noise schedule, what is predicted, and the shape of what is denoised."""
+        from zoo.models.diffusion.time import diffusion_of
+
+        schedule, prediction = diffusion_of(networks["denoiser"])
+        shape = list(sample_shape(networks["denoiser"]))
+        return {"schedule": schedule.config(), "prediction": prediction, "shape": shape}
 
     @classmethod
     def describe(
@@ -198,23 +202,21 @@ class DiffusionGenerator(Generator):
             UnknownModelError: for a sampler that there is none of, with near names.
             CancelledError: when the callback says so.
         """
-        from zoo.runtime.batches import LARGEST, batches
-
         asked = self.sampling.but(sampling)
+        if not is_whole(asked.previews) or asked.previews < 0:
+            raise InvalidInputError(f"previews must be 0 or more, got {asked.previews!r}")
         job = self._job(np.asarray(rows, np.float32), asked)
         if asked.callback is not None and len(rows) > LARGEST:
             raise InvalidInputError(
                 f"a callback watches at most {LARGEST} images at once, got {len(rows)}"
             )
-        return np.concatenate(
-            [self._drawn(job, part, asked.callback) for part in batches(len(rows))]
-        )
+        return np.concatenate([self._drawn(job, part, asked) for part in batches(len(rows))])
 
     def _job(self, rows: np.ndarray, asked: Sampling) -> _Job:
         from zoo.models.diffusion.samplers import sampler_of
 
         # Of pixels it is known that they lie within [-1, 1], of latents it is not.
-        clip = {} if "decoder" in self.networks else {"clip": True}
+        clip = {} if "decode" in self.functions else {"clip": True}
         sampler = sampler_of(asked.sampler, self._schedule, self._prediction, **clip)
         table = sampler.table(asked.num_inference_steps)
         noise = rows[:, : self.latent_dim].reshape(-1, *self._shape)
@@ -262,7 +264,7 @@ class DiffusionGenerator(Generator):
         shape, count = self.card.output["shape"], len(job.start)
         given = image_rows(asked.image, shape, resize=False)
         pixels = for_each(to_pixels(from_pixels(given)), count, "image")
-        latents = for_each(self._encoder()(given), count, "image")
+        latents = for_each(self._encode(given), count, "image")
         start = latents
         if index < len(job.table):
             alpha, sigma = job.table.alpha[index], job.table.sigma[index]
@@ -282,10 +284,9 @@ class DiffusionGenerator(Generator):
             repaint=repaint,
         )
 
-    def _drawn(
-        self, job: _Job, part: slice, callback: Callable[[int, int, np.ndarray], Any] | None
-    ) -> np.ndarray:
+    def _drawn(self, job: _Job, part: slice, asked: Sampling) -> np.ndarray:
         """Draws some of a job's images, all of them at once."""
+        callback = asked.callback
         conditions: dict[str, Any] = {name: rows[part] for name, rows in job.conditions.items()}
         if job.scale is not None:
             conditions["scale"] = job.scale
@@ -300,12 +301,24 @@ class DiffusionGenerator(Generator):
             state = self._loop(piece, state, conditions)
             step += len(piece)
             if callback is not None:
-                answer = callback(step, len(job.table), self._pixels(state[3], job, part))
+                shown = asked.previews and step % asked.previews == 0
+                preview = self._pixels(state[3], job, part) if shown else None
+                answer = callback(step, len(job.table), preview)
                 if answer is not None and not answer:
                     raise CancelledError(
                         f"the callback cancelled after step {step} of {len(job.table)}"
                     )
         return self._pixels(state[0], job, part)
+
+    def _encode(self, pixels: np.ndarray) -> np.ndarray:
+        """Turns pixels 0 to 255 into what is denoised."""
+        if "encode" in self.functions:
+            return self.functions["encode"](pixels)
+        return from_pixels(pixels)
+
+    def _decode(self, images: np.ndarray) -> np.ndarray:
+        """Turns what is denoised into images in [-1, 1]."""
+        return self.functions["decode"](images) if "decode" in self.functions else images
 
     def _pixels(self, images: np.ndarray, job: _Job, part: slice) -> np.ndarray:
         """Decodes x or D, and puts back what a mask keeps, which decoding may have changed."""

@@ -14,9 +14,12 @@ from zoo.images import image_grid
 from zoo.latents import draw_rows, slerp, to_pixels
 from zoo.pipelines import Pipeline, float32_of
 from zoo.prompts import label_number
+from zoo.runtime.batches import BLOCK
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.runtime.functions import Functions
 
 
 class Generator(Pipeline):
@@ -39,24 +42,28 @@ class Generator(Pipeline):
     """
 
     task = "generation"
+    takes: ClassVar[Mapping[str, str]] = {"images": "latents"}
+    # A seed must name one image, whatever is drawn beside it.
+    block = BLOCK
     main: ClassVar[str] = "generator"
     slow: ClassVar[bool] = False
     max_images = 100_000
     least_truncation = 0.05
+
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
+        self.labels: list[str] = list(card.input.get("labels", []))
+        self.latent_dim: int = card.input["shape"][0] - len(self.labels)
 
     @property
     def drawn_by(self) -> str:
         """How images are drawn, in words, where there is more than one way; a metric's note."""
         return ""
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        from zoo.runtime import compile_network
-
-        self.labels: list[str] = list(card.input.get("labels", []))
-        self.latent_dim: int = card.input["shape"][0] - len(self.labels)
-        # Below this size kernels may round otherwise, and a seed must name one image.
-        self._images = compile_network(self.networks[self.main], smallest=8)
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns `images`: rows to images in [-1, 1]."""
+        return {"images": networks[cls.main]}
 
     @classmethod
     def describe(
@@ -144,7 +151,7 @@ class Generator(Pipeline):
 
     def run(self, rows: np.ndarray) -> np.ndarray:
         """Draws images: rows (n, d), see `rows`, to uint8 (n, height, width, channels)."""
-        return to_pixels(self._images(rows))
+        return to_pixels(self.functions["images"](rows))
 
     def generate(
         self,

@@ -1,4 +1,4 @@
-"""Parts of a network: inner layers by name, the main one of several outputs, an encoder's mean."""
+"""Parts of a network, and small things put behind it: inner layers, one output, scores, means."""
 
 from __future__ import annotations
 
@@ -91,6 +91,14 @@ def split_outputs(outputs: Any) -> tuple[Any, list[Any]]:
     if isinstance(outputs, list | tuple):
         return outputs[0], list(outputs[1:])
     return outputs, []
+
+
+def with_scores(classifier: keras.Model) -> keras.Model:
+    """Returns a classifier that gives scores, which sum to 1, for logits; it shares its layers."""
+    # A sequential one that was read from a file has these lists alone.
+    (images,), (logits,) = classifier.inputs, classifier.outputs
+    scores = keras.layers.Softmax(dtype="float32", name="scores")(logits)
+    return keras.Model(images, scores, name=classifier.name)
 
 
 def latent_mean(encoder: keras.Model) -> keras.Model:

@@ -15,6 +15,15 @@ def home() -> Path:
     return Path(cache) / "keras-model-zoo"
 
 
+def exports() -> list[Path]:
+    """Returns the folders of exported networks, in order; the first is written to.
+
+    `$ZOO_EXPORTS` may name another that is only read, such as one that an image was built with.
+    """
+    others = os.environ.get("ZOO_EXPORTS")
+    return [home() / "exports", *([Path(others).expanduser().resolve()] if others else [])]
+
+
 def shipped_models() -> Path:
     """Returns the folder of shipped models: in the wheel inside `zoo`, in a checkout beside it."""
     package = Path(__file__).resolve().parent

@@ -1,12 +1,14 @@
 """Pipelines: what a user has → rows → networks → what a user wants.
 
 A pipeline is built on one function, `run(rows)`, whose answer for a row depends on that row
-alone. So rows of several callers may share a batch; the server relies on it.
+alone. So rows of several callers may share a batch; the server relies on it. Underneath are pure
+functions on arrays, by name, which a runtime computes: Keras, or another for which they were
+exported. A pipeline itself needs no Keras.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -19,20 +21,57 @@ from zoo.registry import load_object
 if TYPE_CHECKING:
     import keras
 
+    from zoo.runtime.functions import Functions
+
 
 class Pipeline:
     """Base of the pipelines.
 
     Args:
         card: The card of the model.
-        networks: Its networks by name.
+        functions: What computes, by the names that `functions_of` gives.
+
+    Attributes:
+        task: One of `zoo.registry.TASKS`.
+        takes: What the rows of each function are: `pixels`, 0 to 255; `images`, -1 to 1; `latents`,
+            as `Generator.rows` draws them, or maps of such numbers; `noise`, what a denoiser takes.
+        block: Rows of the batches that a function is run in, where a row must not see its mates to
+            the last bit; on a GPU the least number. None where rounding may differ with the size
+            of a batch.
+        stepwise: Whether `run` goes step by step and takes a `callback` that watches and cancels.
     """
 
     task: ClassVar[str]
+    takes: ClassVar[Mapping[str, str]]
+    block: ClassVar[int | None] = None
+    stepwise: ClassVar[bool] = False
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
+    def __init__(self, card: Card, functions: Functions) -> None:
         self.card = card
-        self.networks = dict(networks)
+        self.functions = functions
+
+    @property
+    def networks(self) -> dict[str, keras.Model]:
+        """The networks by name.
+
+        Raises:
+            InvalidInputError: on every runtime but Keras.
+        """
+        return self.functions.networks
+
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns what the pipeline computes, by name: models of one output.
+
+        Args:
+            networks: Those of a stored model, by name.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def facts_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, Any]:
+        """Returns what the pipeline must know of its networks beside the card, as JSON holds it."""
+        return {}
 
     def run(self, rows: np.ndarray) -> np.ndarray:
         """Computes answers for rows: float32 (n, …) to (n, …). Safe to call from threads."""
@@ -45,7 +84,7 @@ class Pipeline:
         """Returns what a card says of the rows that `run` takes and of its answers.
 
         Args:
-            networks: As for the constructor.
+            networks: As for `functions_of`.
             labels: Class names of the training data.
 
         Returns:
@@ -73,15 +112,26 @@ class Classifier(Pipeline):
     """
 
     task = "classification"
+    takes: ClassVar[Mapping[str, str]] = {"scores": "pixels", "features": "pixels"}
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        from zoo.runtime import compile_network
-
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
         self.labels = card.labels
         self.input_shape: tuple[int, ...] = tuple(card.input["shape"])
-        self._scores = compile_network(self.networks["network"], softmax=True)
-        self._features: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns `scores` and, where the network has the layer, `features`."""
+        import keras
+
+        from zoo.networks import with_scores
+
+        network = networks["network"]
+        found = {"scores": with_scores(network)}
+        for layer in network.layers:
+            if layer.name == "features":
+                found["features"] = keras.Model(network.inputs[0], layer.output)
+        return found
 
     @classmethod
     def describe(
@@ -100,7 +150,7 @@ class Classifier(Pipeline):
 
     def run(self, rows: np.ndarray) -> np.ndarray:
         """Computes scores: pixels 0 to 255 to float32 (n, classes), rows summing to 1."""
-        return self._scores(rows)
+        return self.functions["scores"](rows)
 
     def scores(self, images: Any) -> np.ndarray:
         """Returns float32 (n, classes) for one image or many."""
@@ -130,16 +180,11 @@ class Classifier(Pipeline):
         Raises:
             InvalidInputError: when the network has no layer `features`, as an ensemble has none.
         """
-        if self._features is None:
-            from zoo.runtime import compile_network
-
-            network = self.networks["network"]
-            if not any(layer.name == "features" for layer in network.layers):
-                raise InvalidInputError(
-                    f"{self.card.name}@{self.card.version} has no layer named features"
-                )
-            self._features = compile_network(network, layer="features")
-        return self._features(self.rows(images))
+        if "features" not in self.functions:
+            raise InvalidInputError(
+                f"{self.card.name}@{self.card.version} has no layer named features"
+            )
+        return self.functions["features"](self.rows(images))
 
 
 # By task: which pipeline is around which main network. The first that a model has decides.
@@ -178,8 +223,12 @@ def pipeline_of(task: str, networks: Collection[str]) -> type[Pipeline]:
 
 
 def make_pipeline(card: Card, networks: Mapping[str, keras.Model]) -> Pipeline:
-    """Returns the pipeline of a card's task around its networks."""
-    return pipeline_of(card.task, networks)(card, networks)
+    """Returns the pipeline of a card's task around its networks, on Keras."""
+    from zoo.runtime import KerasFunctions
+
+    kind = pipeline_of(card.task, networks)
+    models, facts = kind.functions_of(networks), kind.facts_of(networks)
+    return kind(card, KerasFunctions(networks, models, facts, kind.block))
 
 
 def float32_of(shape: Sequence[int | None]) -> dict[str, Any]:

@@ -52,7 +52,9 @@ class Sampling:
         callback: Called with (step, total, preview) after each evaluation of the network, counted
             from 1, of which Heun's method has two a step: `preview` are the images as they are
             expected then, uint8 (n, height, width, channels). What is false, but not None, cancels.
-            It costs a decoding and a call of Python each time.
+            It costs a call of Python each time, and a decoding with each preview.
+        previews: After every how many evaluations there is a preview; at the others it is None. 0
+            is for none at all.
     """
 
     num_inference_steps: int = STEPS
@@ -62,7 +64,8 @@ class Sampling:
     image: Any = None
     strength: float | None = None
     mask: Any = None
-    callback: Callable[[int, int, np.ndarray], Any] | None = None
+    callback: Callable[[int, int, Any], Any] | None = None
+    previews: int = 1
 
     def but(self, options: Mapping[str, Any]) -> Sampling:
         """Returns a copy with some values replaced; an unknown one raises `InvalidInputError`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from zoo.errors import InvalidInputError, did_you_mean, nearest
 from zoo.inputs import image_rows
 from zoo.latents import from_pixels, to_pixels
 from zoo.pipelines import Pipeline
+from zoo.runtime.batches import BLOCK
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.runtime.functions import Functions
 
 # Of a pair of domains a and b, which network goes from the first to the second, and back.
 _WAYS = ("g_ab", "g_ba")
@@ -33,19 +36,20 @@ class Translator(Pipeline):
     """
 
     task = "translation"
+    takes: ClassVar[Mapping[str, str]] = dict.fromkeys(_WAYS, "images")
+    # As for a generator: an image must not see what is translated beside it.
+    block = BLOCK
 
-    def __init__(self, card: Card, networks: Mapping[str, keras.Model]) -> None:
-        super().__init__(card, networks)
-        from zoo.runtime import compile_network
-
+    def __init__(self, card: Card, functions: Functions) -> None:
+        super().__init__(card, functions)
         self.input_shape: tuple[int, ...] = tuple(card.input["shape"])
-        ways: Mapping[str, str] = card.output["directions"]
-        # As for a generator: a small batch may round otherwise, and a row must not see its mates.
-        self._ways = {
-            name: compile_network(self.networks[network], smallest=8)
-            for name, network in ways.items()
-        }
-        self.directions = tuple(ways)
+        self._ways: Mapping[str, str] = card.output["directions"]
+        self.directions = tuple(self._ways)
+
+    @classmethod
+    def functions_of(cls, networks: Mapping[str, keras.Model]) -> dict[str, keras.Model]:
+        """Returns the network of each direction, by its own name; images are in [-1, 1]."""
+        return {name: networks[name] for name in _WAYS}
 
     @classmethod
     def describe(
@@ -93,7 +97,8 @@ class Translator(Pipeline):
             raise InvalidInputError(
                 f"{self.card.name} translates {' and '.join(self.directions)}, not {name!r}{near}"
             )
-        return to_pixels(self._ways[name](from_pixels(np.asarray(rows, np.float32))))
+        translated = self.functions[self._ways[name]]
+        return to_pixels(translated(from_pixels(np.asarray(rows, np.float32))))
 
     def translate(self, images: Any, direction: str) -> np.ndarray:
         """Returns translations of one image or many, uint8 (n, height, width, channels).

@@ -1,88 +1,70 @@
-// The page: which models there are, and the two panels over them.
+// The page: which models there are, and who gets which.
 
+import { useBetween } from "/static/between.js";
+import { openCard } from "/static/card.js";
 import * as classify from "/static/classify.js";
+import { startCopying } from "/static/curl.js";
+import { $, fill } from "/static/dom.js";
+import * as easel from "/static/easel.js";
+import * as edit from "/static/edit.js";
+import { startGallery } from "/static/gallery.js";
 import * as generate from "/static/generate.js";
+import { currentKey, keepKey } from "/static/key.js";
+import { accuracy, can, fits, isStepwise } from "/static/models.js";
 import { ask } from "/static/server.js";
+import { choose, startTabs } from "/static/tabs.js";
+import { transform } from "/static/transform.js";
 
-const $ = (id) => document.getElementById(id);
-const accuracy = (model) => model.metrics.find((m) => m.name === "accuracy")?.value ?? 0;
+const translate = transform("translate", "/v1/translate", () => ({ direction: $("direction").value }));
+const reconstruct = transform("reconstruct", "/v1/reconstruct");
 
-function fill(select, models, chosen) {
-  select.replaceChildren(
-    ...models.map((model) => {
-      const option = new Option(model.id, model.id);
-      option.selected = model === chosen;
-      return option;
-    }),
-  );
-  select.disabled = models.length < 2;
+// What can be done, by the ability that a model needs for it: where its models are listed, and who
+// takes the chosen one. All but the last are tabs beside the picture.
+const PLACES = {
+  classify: { select: $("classifier"), use: classify.useClassifier, update: classify.update },
+  translate: { select: $("translator"), use: useTranslator, update: translate.update },
+  reconstruct: { select: $("autoencoder"), use: reconstruct.use, update: reconstruct.update },
+  edit: { select: $("editor"), use: edit.useEditor, update: () => {} },
+  generate: { select: $("generator"), use: useGenerator },
+};
+let tab = null;
+let byId = new Map();
+
+function useTranslator(entry) {
+  fill($("direction"), Object.keys(entry.output.directions).map((name) => [name, name.replaceAll("_", " ")]));
+  return translate.use(entry);
 }
 
-function short(value) {
-  return Math.abs(value) < 1e6 ? Number(value.toPrecision(4)).toLocaleString("en") : value.toExponential(2);
+async function useGenerator(entry) {
+  generate.useGenerator(entry);
+  await Promise.all([generate.generate(), useBetween(entry)]);
 }
 
-// Shares are shown as percents, everything else as it is.
-function measured(metric) {
-  const share = /accuracy|^(precision|recall|coverage|memorised|nearer_train)_|^smooth_paths$|_pairs$/.test(metric.name);
-  const value = share ? `${(100 * metric.value).toFixed(2)} %` : short(metric.value);
-  return [`${metric.name.replaceAll("_", " ")} ${value}`, `${metric.split}, n = ${metric.n.toLocaleString("en")}`];
+// What was drawn after one data set is labelled by a classifier of it, where there is one.
+function suit(generator) {
+  const { select, use } = PLACES.classify;
+  const classifiers = [...select.options].map((option) => byId.get(option.value));
+  const suited = classifiers.find((one) => fits(generator, one));
+  if (!suited || fits(generator, byId.get(select.value))) return;
+  select.value = suited.id;
+  use(suited);
 }
 
-function cell(content, className = "") {
-  const td = document.createElement("td");
-  td.className = className;
-  td.append(content);
-  return td;
+function showTab(name) {
+  tab = name;
+  easel.useMask(name === "edit" && $("masking").checked);
+  PLACES[name].update();
 }
 
-function row(model) {
-  const tr = document.createElement("tr");
-  const name = document.createDocumentFragment();
-  const version = document.createElement("small");
-  version.textContent = ` v${model.version}`;
-  name.append(model.id, version);
-
-  const numbers = document.createDocumentFragment();
-  for (const metric of model.metrics.slice(0, 3)) {
-    const line = document.createElement("div");
-    const small = document.createElement("small");
-    const [value, where] = measured(metric);
-    line.className = "measure";
-    small.textContent = `  ${where}`;
-    line.append(value, small);
-    numbers.append(line);
-  }
-  const link = document.createElement("a");
-  link.href = `/v1/models/${encodeURIComponent(model.id)}`;
-  link.textContent = "Card";
-  link.setAttribute("aria-label", `Card of ${model.id}`);
-  tr.append(
-    cell(name),
-    cell(model.task),
-    cell(numbers),
-    cell(model.parameters.toLocaleString("en"), "number"),
-    cell(model.paper, "paper"),
-    cell(link),
-  );
-  return tr;
-}
-
-function copies() {
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.addEventListener("click", async () => {
-      const source = $(button.dataset.copy);
-      try {
-        await navigator.clipboard.writeText(source.textContent);
-        button.textContent = "Copied";
-      } catch {
-        // Browsers allow the clipboard on https and localhost only; a selection works everywhere.
-        getSelection().selectAllChildren(source);
-        button.textContent = "Selected";
-      }
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    });
-  }
+// Brings a model to where it is tried.
+function tryOut(model) {
+  const name = Object.keys(PLACES).findLast((one) => can(model, one));
+  const place = PLACES[name];
+  if (name !== "generate") choose($("tabs"), $(`tab-${name}`), showTab);
+  place.select.value = model.id;
+  place.use(model);
+  $(name).closest(".panel").scrollIntoView();
+  place.select.focus({ preventScroll: true });
 }
 
 function status(text, kind) {
@@ -91,9 +73,52 @@ function status(text, kind) {
   $("status").title = text;
 }
 
+function startKey() {
+  const show = () => { $("forget").hidden = !currentKey(); };
+  document.addEventListener("key", show);
+  $("forget").addEventListener("click", () => keepKey(""));
+  show();
+}
+
+function start() {
+  startKey();
+  startCopying();
+  easel.startEasel((whole) => {
+    if (!whole) for (const one of [generate, edit]) one.unchoose();
+    if (tab) PLACES[tab].update();
+  });
+  startTabs($("tabs"), showTab);
+  edit.startEdit((picture) => {
+    generate.unchoose();
+    return easel.show(picture);
+  });
+  generate.startGenerate((picture) => {
+    suit(byId.get($("generator").value));
+    edit.unchoose();
+    return easel.show(picture);
+  });
+  $("direction").addEventListener("change", translate.refresh);
+}
+
+// Fills the lists; returns the models that are chosen in them, by what they are chosen for.
+function list(models) {
+  const sorted = models.toSorted((a, b) => accuracy(b) - accuracy(a));
+  const able = (name) => sorted.filter((model) => can(model, name));
+  const quick = able("generate").toSorted((a, b) => isStepwise(a) - isStepwise(b));
+  const generator = quick.find((one) => able("classify").some((c) => fits(one, c))) ?? quick[0];
+  const classifier = able("classify").find((one) => generator && fits(generator, one));
+  const first = { generate: generator, classify: classifier };
+  byId = new Map(models.map((model) => [model.id, model]));
+  for (const [name, { select, use }] of Object.entries(PLACES)) {
+    first[name] ??= able(name)[0];
+    fill(select, able(name).map(({ id }) => [id, id]), first[name]?.id);
+    select.addEventListener("change", () => use(byId.get(select.value)));
+  }
+  return first;
+}
+
 async function main() {
-  classify.start(generate.unchoose);
-  copies();
+  start();
   let models;
   try {
     models = (await ask("/v1/models")).data;
@@ -102,28 +127,29 @@ async function main() {
     return;
   }
   status(`${models.length} model${models.length === 1 ? "" : "s"}`, "ready");
-  $("model-rows").replaceChildren(...models.map(row));
-  const byId = new Map(models.map((model) => [model.id, model]));
-  const generators = models.filter((model) => model.task === "generation");
-  const classifiers = models
-    .filter((model) => model.task === "classification")
-    .sort((a, b) => accuracy(b) - accuracy(a));
-  const sameShape = (a, b) => String(a.input.shape) === String(b.output.shape);
-  const generator = generators.find((g) => classifiers.some((c) => sameShape(c, g))) || generators[0];
-  const classifier = classifiers.find((c) => generator && sameShape(c, generator)) || classifiers[0];
-  $("classify").hidden = !classifiers.length;
-  $("generate").hidden = !generators.length;
-  fill($("classifier"), classifiers, classifier);
-  fill($("generator"), generators, generator);
-  classify.useClassifier(classifier);
-  $("classifier").addEventListener("change", () => classify.useClassifier(byId.get($("classifier").value)));
-  $("generator").addEventListener("change", () => generate.useGenerator(byId.get($("generator").value)));
-  generate.start((picture) => classify.show(picture));
-  if (generator) {
-    await generate.useGenerator(generator);
-    // Something to look at from the first moment, unless the visitor was faster.
-    if (classifier && sameShape(classifier, generator) && classify.isEmpty()) generate.chooseFirst();
+  startGallery(models, (model) => openCard(model, tryOut));
+  const first = list(models);
+  const tabs = Object.keys(PLACES).filter((name) => name !== "generate" && first[name]);
+  for (const name of tabs) {
+    $(`tab-${name}`).hidden = false;
+    PLACES[name].use(first[name]);
   }
+  $("playground").hidden = !tabs.length;
+  if (tabs.length) choose($("tabs"), $(`tab-${tabs[0]}`), showTab);
+  if (first.generate) await beginWith(first.generate, first.classify);
+}
+
+async function beginWith(generator, classifier) {
+  $("generate").hidden = $("between").hidden = false;
+  if (isStepwise(generator)) {
+    // It takes its time, so it waits until it is asked.
+    generate.useGenerator(generator);
+    useBetween(generator);
+    return;
+  }
+  await useGenerator(generator);
+  // Something to look at from the first moment, unless the visitor was faster.
+  if (classifier && fits(generator, classifier) && easel.isEmpty()) generate.chooseFirst();
 }
 
 main();

@@ -40,6 +40,8 @@ function kind(schema, document) {
   }
   if (schema.type === "array") return `list of ${schema.items ? kind(schema.items, document) : "any"}`;
   const found = resolve(schema, document);
+  if (found.enum) return found.enum.map((value) => JSON.stringify(value)).join(" or ");
+  if ("const" in found) return JSON.stringify(found.const);
   let text = found.type || "any";
   if (found.properties) text = `object (${Object.keys(found.properties).join(", ")})`;
   if (found.minimum !== undefined) text += `, from ${found.minimum}`;
@@ -48,7 +50,8 @@ function kind(schema, document) {
 }
 
 function fields(schema, document) {
-  const found = resolve(schema, document);
+  let found = resolve(schema, document);
+  if (found.type === "array") found = resolve(found.items, document);
   const required = new Set(found.required || []);
   return Object.entries(found.properties || {}).map(([name, field]) => [
     name,
@@ -62,16 +65,31 @@ function operation(path, verb, about, document) {
   const title = element("h2");
   title.append(element("span", verb.toUpperCase(), "verb"), path);
   panel.append(title, element("p", [about.summary, about.description].filter(Boolean).join(". ")));
+  const parameters = (about.parameters || []).map((one) => [
+    one.name,
+    `${kind(one.schema, document)}, in the ${one.in}${one.required ? ", required" : ""}`,
+    one.description || "",
+  ]);
+  if (parameters.length) {
+    panel.append(element("h3", "Parameters"), table(["Name", "Type", "Meaning"], parameters));
+  }
   for (const [type, body] of Object.entries(about.requestBody?.content || {})) {
-    panel.append(element("h3", `Body, ${type}`));
-    panel.append(table(["Field", "Type", "Meaning"], fields(body.schema, document)));
+    const kinds = body.schema?.oneOf || [body.schema];
+    for (const schema of kinds) {
+      const name = kinds.length > 1 ? `, ${schema.$ref?.split("/").pop() || schema.title || ""}` : "";
+      const rows = fields(schema, document);
+      panel.append(element("h3", `Body, ${type}${name}`));
+      if (rows.length) panel.append(table(["Field", "Type", "Meaning"], rows));
+    }
   }
-  const good = about.responses["200"]?.content?.["application/json"]?.schema;
-  const rows = fields(good, document);
-  if (rows.length) {
-    panel.append(element("h3", "Answer"), table(["Field", "Type", "Meaning"], rows));
+  const good = Object.entries(about.responses).filter(([status]) => status.startsWith("2"));
+  for (const [status, answer] of good) {
+    const rows = fields(answer.content?.["application/json"]?.schema, document);
+    if (!rows.length) continue;
+    panel.append(element("h3", status === "200" ? "Answer" : `Answer, ${status}`));
+    panel.append(table(["Field", "Type", "Meaning"], rows));
   }
-  const others = Object.entries(about.responses).filter(([status]) => status !== "200");
+  const others = Object.entries(about.responses).filter(([status]) => !status.startsWith("2"));
   if (others.length) {
     panel.append(element("h3", "Errors"));
     panel.append(table(["Status", "Meaning"], others.map(([status, r]) => [status, r.description])));
@@ -79,16 +97,22 @@ function operation(path, verb, about, document) {
   return panel;
 }
 
-const api = await ask("/openapi.json");
-document.getElementById("about").textContent = api.info.description.replaceAll("`", "");
-let group = "";
-for (const [path, verbs] of Object.entries(api.paths)) {
-  for (const [verb, about] of Object.entries(verbs)) {
-    const list = document.getElementById("operations");
-    if (about.tags?.[0] !== group) {
-      group = about.tags[0];
-      list.append(element("p", group, "group"));
+function show(api) {
+  document.getElementById("about").textContent = api.info.description.replaceAll("`", "");
+  const groups = new Map();
+  for (const [path, verbs] of Object.entries(api.paths)) {
+    for (const [verb, about] of Object.entries(verbs)) {
+      const name = about.tags?.[0] ?? "other";
+      if (!groups.has(name)) groups.set(name, element("section"));
+      groups.get(name).append(operation(path, verb, about, api));
     }
-    list.append(operation(path, verb, about, api));
   }
+  for (const [name, group] of groups) group.prepend(element("p", name, "group"));
+  document.getElementById("operations").append(...groups.values());
+}
+
+try {
+  show(await ask("/openapi.json"));
+} catch (error) {
+  document.getElementById("about").textContent = error.message;
 }

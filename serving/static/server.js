@@ -1,51 +1,57 @@
 // Talking to the server: answers, or errors whose message can be shown.
 
-export async function ask(path, body) {
-  const options = body && {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  let answer;
+import { eventsOf } from "/static/events.js";
+import { askForKey, authorization, currentKey } from "/static/key.js";
+
+// With a body it posts, without one it gets. An abort by `signal` stays an AbortError.
+export async function ask(path, body, signal) {
+  return (await reach(path, body, signal)).json();
+}
+
+export async function* stream(path, body, signal) {
+  const answer = await reach(path, body, signal);
+  for await (const event of eventsOf(answer.body)) {
+    if (event.error) throw said(event.error);
+    yield event;
+  }
+}
+
+// An <img> sends no key, so a picture is fetched like everything else.
+export async function pictureAt(path) {
+  return URL.createObjectURL(await (await reach(path)).blob());
+}
+
+async function reach(path, body, signal) {
+  for (;;) {
+    const used = currentKey();
+    const answer = await sent(path, body, signal);
+    if (answer.ok) return answer;
+    if (answer.status !== 401) throw await problem(answer);
+    // Another request may have met the same refusal and have a key by now.
+    if (used === currentKey() && !(await askForKey())) throw new Error("This server asks for a key.");
+  }
+}
+
+async function sent(path, body, signal) {
+  const options = { headers: authorization(), signal };
+  if (body) {
+    options.method = "POST";
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
   try {
-    answer = await fetch(path, options || {});
-  } catch {
+    return await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer.");
   }
+}
+
+async function problem(answer) {
   const content = await answer.json().catch(() => null);
-  if (answer.ok) return content;
-  const error = content?.error;
-  throw new Error(error ? `${error.message} (request ${error.request_id})` : `Error ${answer.status}`);
+  return content?.error?.message ? said(content.error) : new Error(`Error ${answer.status}`);
 }
 
-// Runs one call at a time; of those that come meanwhile only the last is kept.
-export function latest(work) {
-  let running = false;
-  let next = null;
-  return async function run(...values) {
-    if (running) {
-      next = values;
-      return;
-    }
-    running = true;
-    try {
-      await work(...values);
-    } finally {
-      running = false;
-    }
-    if (next) {
-      const waiting = next;
-      next = null;
-      run(...waiting);
-    }
-  };
-}
-
-export function note(element, text, wrong = false) {
-  element.textContent = text;
-  element.classList.toggle("wrong", wrong);
-}
-
-export function quoted(value) {
-  return `'${String(value).replaceAll("'", "'\\''")}'`;
+function said(error) {
+  return new Error(error.request_id ? `${error.message} (request ${error.request_id})` : error.message);
 }

@@ -17,7 +17,7 @@ from zoo.cli import main
 from zoo.data import own
 from zoo.errors import InvalidInputError
 from zoo.models.mlp.mlp import mlp
-from zoo.pipelines import Classifier
+from zoo.pipelines import Classifier, Pipeline, make_pipeline
 
 SIZE = 28
 COUNTS = {"ant": 7, "bee": 3}
@@ -46,11 +46,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def classifier() -> Classifier:
+def classifier() -> Pipeline:
     keras.utils.set_random_seed(1)
     shape = {"shape": [SIZE, SIZE, 3]}
     card = make_card("mlp.insects", input=shape, output={"labels": LABELS}, metrics=())
-    return Classifier(card, {"network": mlp((SIZE, SIZE, 3), 2, units=())})
+    return make_pipeline(card, {"network": mlp((SIZE, SIZE, 3), 2, units=())})
 
 
 def right(classifier: Classifier, paths: list[Path]) -> np.ndarray:

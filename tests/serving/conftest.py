@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,11 +14,12 @@ from serving.settings import Settings
 from tests.serving.fakes import FakeSource
 
 
-class FakeCore(Core):
-    """A core that imports no framework at its start."""
-
-    def start(self) -> None:
-        self.ready = True
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Unloading a model collects garbage, which need not look at all that other tests imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -26,11 +28,28 @@ def source() -> FakeSource:
 
 
 @pytest.fixture
-def core(source: FakeSource) -> FakeCore:
-    return FakeCore(settings=Settings(max_waiting=8, deadline=15), source=source)
+def core(source: FakeSource) -> Core:
+    return Core(settings=Settings(max_waiting=8, deadline=15), source=source)
 
 
 @pytest.fixture
-def client(core: FakeCore) -> Iterator[TestClient]:
+def own_client(core: Core) -> Iterator[TestClient]:
+    with TestClient(create_app(core), raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def client(own_client: TestClient) -> TestClient:
+    return own_client
+
+
+@pytest.fixture(scope="module")
+def common_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One app for all tests of a module that leave it as it was."""
+    core = Core(
+        settings=Settings(max_waiting=8, deadline=15),
+        source=FakeSource(),
+        folder=tmp_path_factory.mktemp("common"),
+    )
     with TestClient(create_app(core), raise_server_exceptions=False) as made:
         yield made

@@ -18,6 +18,7 @@ from zoo.cards import Card, Metric
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180
+CLASSIFIER, GENERATOR = "small.classifier", "small.generator"
 
 # Python runs this file at the start of every process that finds it: it notes who is called.
 _RECORDER = """
@@ -84,6 +85,7 @@ def zoo_serve(*arguments: str) -> list[str]:
 
 def start(command: list[str], port: int, folder: Path, cwd: Path) -> Server:
     """Starts a server and waits until it is ready."""
+    folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
@@ -106,13 +108,13 @@ def stored_models(folder: Path) -> list[str]:
     """Returns the names of the stored models; a task without one gets a small one in `folder`."""
     tasks = {store.read_card(name).task for name in store.names()}
     if "classification" not in tasks:
-        _make_classifier(folder)
+        store_classifier(folder)
     if "generation" not in tasks:
-        _make_generator(folder)
+        store_generator(folder)
     return store.names()
 
 
-def _make_classifier(folder: Path) -> None:
+def store_classifier(folder: Path) -> None:
     import keras
 
     network = keras.Sequential(
@@ -124,10 +126,10 @@ def _make_classifier(folder: Path) -> None:
         ]
     )
     labels = [f"class {i}" for i in range(10)]
-    _save(folder, "small.classifier", "classification", "mlp", {"network": network}, labels)
+    _save(folder, CLASSIFIER, "classification", "mlp", {"network": network}, labels)
 
 
-def _make_generator(folder: Path) -> None:
+def store_generator(folder: Path) -> None:
     import keras
 
     # A dense layer alone: on one row its kernel rounds otherwise than on several.
@@ -140,7 +142,7 @@ def _make_generator(folder: Path) -> None:
             keras.layers.Reshape((28, 28, 1)),
         ]
     )
-    _save(folder, "small.generator", "generation", "gan", {"generator": network}, [])
+    _save(folder, GENERATOR, "generation", "gan", {"generator": network}, [])
 
 
 def _save(root: Path, name: str, task: str, family: str, networks: dict, labels: list[str]) -> None:

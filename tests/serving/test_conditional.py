@@ -39,7 +39,7 @@ def test_classes_come_in_turn_whatever_shares_the_batch(sample_home: Path) -> No
     assert isinstance(generator, Generator)
     about = generator.card.input
     assert about["shape"] == [64 + 10] and about["labels"][5] == "Sandal"
-    core = Core(settings=Settings(max_waiting=8, deadline=60))
+    core = Core(settings=Settings(runtime="keras", max_waiting=8, deadline=60))
     with TestClient(create_app(core)) as client:
         fields = {"model": "cdcgan.fashion_mnist", "n": 3, "seed": 4}
         answer = client.post("/v1/images/generations", json=fields)

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.testclient import TestClient
 
 from serving.app import create_app
+from serving.core import Core
 from serving.settings import Settings
-from tests.serving.conftest import FakeCore
 from tests.serving.fakes import FakeSource
 
 
 def test_requests_beyond_the_limit_are_busy_and_the_others_are_answered() -> None:
-    core = FakeCore(settings=Settings(max_decoding=2, decoders=1), source=FakeSource())
+    core = Core(settings=Settings(max_decoding=2, decoders=1), source=FakeSource())
     held = threading.Event()
     entered = threading.Semaphore(0)
     decode = core._rows

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import io
 import logging
-import struct
 import threading
 import time
-import zlib
-from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.core import Core
+from tests.serving.asking import png, text
 from tests.serving.fakes import FakeSource
 
 CLASSIFY, GENERATE = "/v1/classify", "/v1/images/generations"
@@ -34,29 +28,15 @@ TYPES = {
 }
 
 
-def png(size: tuple[int, int] = (8, 8)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("L", size, 99).save(buffer, format="PNG")
-    return buffer.getvalue()
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> TestClient:
+    """The common one, but for tests that do something to the core or its models."""
+    own = {"core", "source"} & set(request.fixturenames)
+    made: TestClient = request.getfixturevalue("own_client" if own else "common_client")
+    return made
 
 
-def bomb(width: int, height: int) -> bytes:
-    """A valid PNG head that promises many pixels in a few bytes."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + check
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    body = chunk(b"IDAT", zlib.compress(bytes(1000)))
-    return b"\x89PNG\r\n\x1a\n" + head + body + chunk(b"IEND", b"")
-
-
-def text(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def refused(answer: httpx.Response, status: int, words: str = "") -> dict[str, Any]:
+def refused(answer: httpx2.Response, status: int, words: str = "") -> dict[str, Any]:
     """Checks an error's status and shape, and returns its inside."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -70,34 +50,13 @@ def refused(answer: httpx.Response, status: int, words: str = "") -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("content", "status", "words"),
-    [
-        (b"", 400, "not JSON"),
-        (b"{", 400, "not JSON"),
-        (b"\xff\xfe", 400, "not JSON"),
-        (b"[1]", 400, "a JSON object"),
-        (b"[" * 100_000, 400, "nested too deeply"),
-        (b'{"image": NaN}', 422, "NaN"),
-        (b'{"image": [[1, -Infinity]]}', 422, "finite"),
-        (b'{"model": "levels.grey", "image": [[1, 1e400]]}', 422, "finite"),
-        (b'{"model": "levels.grey", "image": [[1, 1e200]]}', 422, "finite"),
-    ],
-)
-def test_bodies_that_are_no_good_json(
-    client: TestClient, content: bytes, status: int, words: str
-) -> None:
-    answer = client.post(CLASSIFY, content=content, headers={"Content-Type": "application/json"})
-    assert refused(answer, status, words)["type"] == TYPES[status]
-
-
-@pytest.mark.parametrize(
     ("fields", "status", "words"),
     [
         ({}, 400, "exactly one of image and images"),
         ({"image": "AAAA", "images": ["AAAA"]}, 400, "exactly one"),
         ({"image": 7}, 400, "image"),
         ({"image": {"url": "http://127.0.0.1/a.png"}}, 400, "image"),
-        ({"images": [7]}, 400, "images.0"),
+        ({"images": [7]}, 400, "images"),
         ({"images": []}, 422, "images"),
         ({"images": ["AAAA"] * 65}, 422, "images"),
         ({"image": "AAAA", "colour": 1}, 400, "colour is no field"),
@@ -116,7 +75,7 @@ def test_bodies_that_are_no_good_json(
         ({"image": "file:///etc/hostname"}, 400, "fetches none"),
         ({"image": "/etc/hostname"}, 400, "not base64"),
         ({"image": text(b"these are words")}, 422, "no PNG"),
-        ({"image": text(png()[:-30])}, 422, "damaged"),
+        ({"image": text(png(99)[:-30])}, 422, "damaged"),
         ({"image": [1, 2, 3]}, 422, "(3,)"),
         ({"image": [[[[1]]]]}, 422, "(1, 1, 1, 1)"),
         ({"image": [[1, 2], [3]]}, 422, "equal lengths"),
@@ -144,7 +103,8 @@ def test_classify_fields(
     ("fields", "status", "words"),
     [
         ({"n": 0}, 422, "n:"),
-        ({"n": 65}, 422, "n:"),
+        ({"n": 65}, 422, "n must be 1 to 64"),
+        ({"n": 10**12}, 422, "n must be 1 to 64"),
         ({"n": "2"}, 400, "n:"),
         ({"seed": -1}, 422, "seed"),
         ({"seed": 2**53}, 422, "seed"),
@@ -154,9 +114,18 @@ def test_classify_fields(
         ({"response_format": "url"}, 422, "no URLs"),
         ({"output_format": "webp"}, 422, "png"),
         ({"interpolate": {"to_seed": 1, "steps": 1}}, 422, "steps"),
+        ({"interpolate": {"to_seed": 1, "steps": 65}}, 422, "2 to 64"),
         ({"interpolate": {"steps": 3}}, 400, "to_seed"),
         ({"interpolate": {"to_seed": 1}, "n": 4}, 422, "steps"),
-        ({"stream": True}, 400, "stream is no field"),
+        ({"partial_images": 2}, 422, "stream"),
+        ({"partial_images": 4, "stream": True}, 422, "partial_images"),
+        ({"stream": "yes"}, 400, "stream"),
+        ({"num_inference_steps": 0}, 422, "num_inference_steps"),
+        ({"num_inference_steps": 5}, 422, "step by step"),
+        ({"guidance_scale": -1}, 422, "guidance_scale"),
+        ({"guidance_scale": "2"}, 400, "guidance_scale"),
+        ({"truncation": 0}, 422, "truncation"),
+        ({"colour": 1}, 400, "colour is no field"),
         ({"model": "levels.grey"}, 422, "patches.grey"),
     ],
 )
@@ -172,7 +141,8 @@ def test_generate_fields(
     [
         ("levels.gray", ["levels.grey"]),
         ("levels.grey@9", ["levels.grey@2", "levels.grey@1"]),
-        ("styles.a_b", []),
+        ("styles.b_a", ["styles.a_b"]),
+        ("levels.grey@stable", []),
         ("damaged.card@2", []),
         ("../../etc/passwd", []),
         ("/etc/passwd", []),
@@ -195,68 +165,26 @@ def test_an_unnamed_model_is_demanded_with_the_names(client: TestClient) -> None
     assert set(error["near"]) == {"levels.grey", "levels.other", "broken.grey"}
 
 
-@pytest.mark.parametrize("path", [CLASSIFY, GENERATE])
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_other_content_types(client: TestClient, path: str, kind: str) -> None:
-    answer = client.post(path, content=b'{"image": [[1]]}', headers={"Content-Type": kind})
-    assert refused(answer, 415)["type"] == TYPES[415]
-
-
 @pytest.mark.parametrize(
     ("files", "data", "status", "words"),
     [
         ([("file", ("a.png", b"", "image/png"))], {}, 400, "empty"),
         ([("file", ("a.png", b"words", "image/png"))], {}, 422, "no PNG"),
-        ([("other", ("a.png", png(), "image/png"))], {}, 400, "other"),
-        ([("file", ("a.png", png(), "image/png"))], {"top_k": "x"}, 400, "top_k"),
-        ([("file", ("a.png", png(), "image/png"))], {"top_k": "11"}, 422, "top_k"),
-        ([("file", ("a.png", png(), "image/png"))], {"file": "http://x/y.png"}, 400, "form fields"),
-        ([("file", ("a.png", png(), "image/png"))] * 65, {}, 400, "64"),
+        ([("other", ("a.png", png(99), "image/png"))], {}, 400, "other"),
+        ([("file", ("a.png", png(99), "image/png"))], {"top_k": "x"}, 400, "top_k"),
+        ([("file", ("a.png", png(99), "image/png"))], {"top_k": "11"}, 422, "top_k"),
+        (
+            [("file", ("a.png", png(99), "image/png"))],
+            {"file": "http://x/y.png"},
+            400,
+            "form fields",
+        ),
+        ([("file", ("a.png", png(99), "image/png"))] * 65, {}, 400, "64"),
     ],
 )
 def test_forms(client: TestClient, files: Any, data: Any, status: int, words: str) -> None:
     answer = client.post(CLASSIFY, files=files, data={"model": "levels.grey", **data})
     assert refused(answer, status, words)["type"] == TYPES[status]
-
-
-def test_a_form_that_is_none(client: TestClient) -> None:
-    for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
-        answer = client.post(CLASSIFY, content=b"no parts", headers={"Content-Type": kind})
-        refused(answer, 400)
-
-
-def test_image_bombs_are_refused_before_they_are_decoded(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoded = []
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: decoded.append(self.size))
-    for width, height in ((4097, 4096), (30_000, 30_000), (2**31 - 1, 1)):
-        body = {"model": "levels.grey", "image": text(bomb(width, height))}
-        refused(client.post(CLASSIFY, json=body), 422, "pixels")
-    assert decoded == []
-
-
-def test_formats_whose_reader_starts_programs_are_not_read(client: TestClient) -> None:
-    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
-    body = {"model": "levels.grey", "image": text(script)}
-    refused(client.post(CLASSIFY, json=body), 422, "no PNG")
-
-
-def test_long_bodies_with_and_without_a_length(client: TestClient, core: Core) -> None:
-    limit = core.settings.max_body
-
-    def stream(size: int) -> Iterator[bytes]:
-        for _ in range(0, size, 2**20):
-            yield b" " * 2**20
-
-    json_type = {"Content-Type": "application/json"}
-    declared = client.post(CLASSIFY, content=b" " * (limit + 1), headers=json_type)
-    assert refused(declared, 413, str(limit))["type"] == TYPES[413]
-    chunked = client.post(CLASSIFY, content=stream(limit + 2**20), headers=json_type)
-    refused(chunked, 413, str(limit))
-    form = {"Content-Type": "multipart/form-data; boundary=b"}
-    refused(client.post(CLASSIFY, content=stream(limit + 2**20), headers=form), 413)
-    refused(client.post(CLASSIFY, content=stream(limit), headers=json_type), 400, "not JSON")
 
 
 def test_paths_and_methods_that_are_not_there(client: TestClient) -> None:
@@ -320,29 +248,6 @@ def test_mounted_in_a_service_a_crash_is_answered_and_not_raised_on(
     core.close()
 
 
-def test_a_client_that_leaves_while_it_sends_is_no_fault_of_the_server(
-    core: Core, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": CLASSIFY,
-        "headers": [(b"content-type", b"application/json")],
-        "query_string": b"",
-    }
-    asyncio.run(create_app(core)(scope, receive, send))
-    assert sent[0]["status"] == 499
-    assert "Traceback" not in caplog.text
-
-
 def test_a_full_queue_is_a_503_that_says_when_to_return(
     client: TestClient, source: FakeSource
 ) -> None:
@@ -351,7 +256,7 @@ def test_a_full_queue_is_a_503_that_says_when_to_return(
     fake = source.pipelines["levels.grey@2"]
     fake.gate.clear()
     fake.entered.clear()
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
     threads = [
         threading.Thread(target=lambda: answers.append(client.post(CLASSIFY, json=body)))
         for _ in range(6)

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import contextlib
+import json
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
 from tests.serving.servers import (
+    CLASSIFIER,
+    GENERATOR,
     ROOT,
     Server,
     environment,
     free_port,
     start,
+    store_classifier,
+    store_generator,
     stored_models,
     zoo_serve,
 )
 from zoo import store
+from zoo.cli import main
+from zoo.runtime import packages
+from zoo.runtime.export import export
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "None", ""}
 
@@ -56,60 +66,87 @@ def server(
     """`zoo serve`, started in a folder that has nothing to do with it."""
     port = free_port()
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    command = zoo_serve("--port", str(port))
+    # What is exported is another test's business, and would take a while for every model.
+    command = zoo_serve("--port", str(port), "--runtime", "keras")
     running = start(command, port, tmp_path_factory.mktemp("server"), elsewhere)
     yield running
     if running.process.poll() is None:
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables of a server of two small models that are exported: it starts without Keras."""
+    folder = tmp_path_factory.mktemp("quick-home")
+    runtime = "onnx" if packages.can_make("onnx") and packages.can_run("onnx") else "saved_model"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_HOME", str(folder))
+        store_classifier(folder / "models")
+        store_generator(folder / "models")
+        for name in (CLASSIFIER, GENERATOR):
+            export(name)
+    return {
+        "ZOO_HOME": str(folder),
+        "ZOO_SERVE_MODELS": f"{CLASSIFIER} {GENERATOR}",
+        "ZOO_SERVE_RUNTIME": runtime,
+    }
+
+
+@contextlib.contextmanager
+def started(command: list[str], port: int, folder: Path, cwd: Path) -> Iterator[Server]:
+    running = start(command, port, folder, cwd)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+
+
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as made:
+def client(server: Server) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=120, trust_env=False) as made:
         yield made
 
 
-def of_task(client: httpx.Client, task: str) -> list[str]:
+def of_task(client: httpx2.Client, task: str) -> list[str]:
     models = client.get("/v1/models").json()["data"]
     return [model["id"] for model in models if model["task"] == task]
 
 
-def draw(client: httpx.Client, **fields: object) -> list[str]:
+def draw(client: httpx2.Client, **fields: object) -> list[str]:
     answer = client.post("/v1/images/generations", json=fields)
     assert answer.status_code == 200, answer.text
     return [item["b64_json"] for item in answer.json()["data"]]
 
 
-def refused_start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        zoo_serve(*arguments),
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def test_every_stored_model_answers(client: httpx.Client, names: list[str]) -> None:
+def test_every_stored_model_answers(client: httpx2.Client, names: list[str]) -> None:
     served = {model["id"]: model for model in client.get("/v1/models").json()["data"]}
     cards = {name: store.read_card(name) for name in names}
-    tasks = ("classification", "generation")
-    assert set(served) == {name for name, card in cards.items() if card.task in tasks}
+    assert set(served) == set(names)
     for name, model in served.items():
-        if model["task"] == "generation":
+        able = model["abilities"]
+        assert able, name
+        if "generate" in able:
             assert len(draw(client, model=name, n=2, seed=1)) == 2
+        shape = model["output" if "generate" in able else "input"]["shape"]
+        body = {"model": name, "image": np.random.default_rng(0).integers(0, 256, shape).tolist()}
+        for ability in {"translate", "reconstruct"} & set(able):
+            answer = client.post(f"/v1/{ability}", json=body)
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json()["data"]) == 1
+        if "classify" not in able:
             continue
-        image = np.random.default_rng(0).integers(0, 256, model["input"]["shape"]).tolist()
-        body = {"model": name, "image": image, "top_k": len(model["labels"])}
-        answer = client.post("/v1/classify", json=body)
+        answer = client.post("/v1/classify", json={**body, "top_k": len(model["labels"])})
         assert answer.status_code == 200, answer.text
         (labels,) = answer.json()["predictions"]
         assert {label["label"] for label in labels} == set(cards[name].labels)
         assert sum(label["score"] for label in labels) == pytest.approx(1, abs=1e-4)
 
 
-def test_real_samples_do_not_depend_on_their_company(client: httpx.Client) -> None:
-    for name in of_task(client, "generation"):
+def test_real_samples_do_not_depend_on_their_company(client: httpx2.Client) -> None:
+    models = client.get("/v1/models").json()["data"]
+    # One of each family; the tests of pipelines have all of them.
+    for name in {m["family"]: m["id"] for m in models if m["task"] == "generation"}.values():
         alone = [draw(client, model=name, seed=seed)[0] for seed in range(24)]
 
         def together(seed: int, name: str = name) -> list[str]:
@@ -120,7 +157,7 @@ def test_real_samples_do_not_depend_on_their_company(client: httpx.Client) -> No
                 assert images == alone[seed : seed + len(images)]
 
 
-def test_concurrent_images_each_get_their_own_labels(client: httpx.Client) -> None:
+def test_concurrent_images_each_get_their_own_labels(client: httpx2.Client) -> None:
     name = of_task(client, "classification")[0]
     shape = client.get(f"/v1/models/{name}").json()["input"]["shape"]
     images = [np.random.default_rng(i).integers(0, 256, shape).tolist() for i in range(24)]
@@ -136,7 +173,7 @@ def test_concurrent_images_each_get_their_own_labels(client: httpx.Client) -> No
             assert dict(found) == pytest.approx(dict(expected), abs=1e-4)
 
 
-def test_bentomls_own_client(server: Server, client: httpx.Client) -> None:
+def test_bentomls_own_client(server: Server, client: httpx2.Client) -> None:
     import bentoml
 
     classifier = of_task(client, "classification")[0]
@@ -167,7 +204,7 @@ def test_bentomls_own_client(server: Server, client: httpx.Client) -> None:
     ],
 )
 def test_bentomls_paths_and_ours_refuse_in_one_shape(
-    client: httpx.Client, method: str, path: str, body: bytes, status: int, kind: str
+    client: httpx2.Client, method: str, path: str, body: bytes, status: int, kind: str
 ) -> None:
     headers = {"Content-Type": "application/json", "X-Request-Id": "asked-1"}
     answer = client.request(method, path, content=body, headers=headers)
@@ -178,7 +215,7 @@ def test_bentomls_paths_and_ours_refuse_in_one_shape(
 
 
 @pytest.mark.parametrize("path", ["/v1/classify", "/classify"])
-def test_long_bodies_are_refused_on_the_wire(client: httpx.Client, path: str) -> None:
+def test_long_bodies_are_refused_on_the_wire(client: httpx2.Client, path: str) -> None:
     def stream() -> Iterator[bytes]:
         for _ in range(18):
             yield b" " * 2**20
@@ -192,15 +229,16 @@ def test_long_bodies_are_refused_on_the_wire(client: httpx.Client, path: str) ->
     "kind", ["multipart/form-data; boundary=a", "application/vnd.bentoml+pickle"]
 )
 def test_bentomls_readers_that_fetch_or_unpickle_are_out_of_reach(
-    client: httpx.Client, kind: str
+    client: httpx2.Client, kind: str
 ) -> None:
     answer = client.post("/classify", content=b"--a--", headers={"Content-Type": kind})
     assert answer.status_code == 415
     assert answer.json()["error"]["type"] == "unsupported_media_type"
 
 
-def test_operations(client: httpx.Client) -> None:
-    for path in ("/livez", "/readyz", "/healthz", "/docs", "/docs.json", "/", "/schema.json"):
+def test_operations(client: httpx2.Client) -> None:
+    open_paths = ("/livez", "/readyz", "/healthz", "/docs", "/docs.json", "/", "/schema.json")
+    for path in (*open_paths, "/v2/health/live", "/v2/health/ready"):
         assert client.get(path).status_code == 200, path
     assert "keras-model-zoo" in client.get("/").text
     metrics = client.get("/metrics").text
@@ -228,15 +266,82 @@ def test_a_taken_port_is_one_line_and_exit_code_2(server: Server, tmp_path: Path
         (["--models", "nothing.*"], "unknown"),
         (["--port", "70000"], "1 to 65535"),
         (["--host", "192.0.2.1"], "cannot listen"),
+        (["--runtime", "abacus"], "runtime must be one of"),
+        (["--set", "max_bodi=1MiB"], "ZOO_SERVE_MAX_BODY"),
+        (["--set", "max_body"], "NAME=VALUE"),
+        (["--set", "keys=a-key-that-everybody-sees"], "--key-file"),
+        (["--key-file", "/nowhere/keys.txt"], "cannot read"),
+        (["--set", "labels_file=/nowhere/labels.json"], "labels"),
     ],
 )
 def test_mistakes_are_said_before_anything_starts(
-    names: list[str], tmp_path: Path, arguments: list[str], words: str
+    names: list[str],
+    arguments: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answer = refused_start(tmp_path, *arguments)
-    assert answer.returncode == 2
-    (line,) = answer.stderr.splitlines()
+    monkeypatch.delattr("zoo.cli.serve.subprocess.Popen")
+    assert main(["serve", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
     assert words in line
+
+
+def test_keys_a_log_and_a_stop_that_waits(
+    quick: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in quick.items():
+        monkeypatch.setenv(variable, value)
+    key, port = "a-key-for-one-process", free_port()
+    (tmp_path / "keys.txt").write_text(f"{key}\n")
+    command = zoo_serve("--port", str(port), "--models", CLASSIFIER)
+    command += ["--key-file", "keys.txt", "--set", "drain_seconds=30"]
+    allowed = {"Authorization": f"Bearer {key}"}
+    body = json.dumps({"model": CLASSIFIER, "image": [[0, 9], [9, 0]]}).encode()
+    with started(command, port, tmp_path / "server", tmp_path) as running:
+        with httpx2.Client(base_url=running.url, timeout=120, trust_env=False) as client:
+            for path in ("/v1/classify", "/classify"):
+                refused = client.post(path, content=body)
+                assert refused.status_code == 401
+                assert refused.headers["www-authenticate"] == "Bearer"
+            kind = {**allowed, "Content-Type": "application/json"}
+            assert client.post("/v1/classify", content=body, headers=kind).status_code == 200
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
+            head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            slow.sendall(head.encode() + body[:5])
+            # Beside it there is the request that asks.
+            assert _until(lambda: "zoo_requests_running 2.0" in _metrics(running.url))
+            running.process.send_signal(signal.SIGTERM)
+            assert _until(lambda: _status(f"{running.url}/readyz") == 503)
+            assert _status(f"{running.url}/v1/models", allowed) == 503
+            assert _status(f"{running.url}/livez") == 200
+            slow.sendall(body[5:])
+            assert slow.recv(100).startswith(b"HTTP/1.1 200")
+        assert running.process.wait(timeout=60) == 0
+    output = running.output.read_text()
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith('{"time"')]
+    asked = [(line["route"], line["status"]) for line in lines if line["method"] == "POST"]
+    assert asked.count(("/v1/classify", 200)) == 2
+    assert [line["status"] for line in lines].count(401) == 2
+    assert key not in output
+
+
+def _status(url: str, headers: dict[str, str] | None = None) -> int:
+    # A connection of its own, as a probe has.
+    return httpx2.get(url, headers=headers, trust_env=False, timeout=20).status_code
+
+
+def _metrics(url: str) -> str:
+    return httpx2.get(f"{url}/metrics", trust_env=False, timeout=20).text
+
+
+def _until(condition: Callable[[], bool]) -> bool:
+    """Waits for a condition; returns whether it came."""
+    end = time.monotonic() + 30
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return met
 
 
 def test_the_supervisor_imports_no_framework() -> None:
@@ -252,10 +357,8 @@ def test_the_supervisor_imports_no_framework() -> None:
 
 def test_ctrl_c_stops_everything_and_nobody_was_called(server: Server) -> None:
     """The last test of this server: it is stopped here."""
-    deadline = time.monotonic() + 30
-    while "(Ctrl-C stops)" not in server.output.read_text() and time.monotonic() < deadline:
-        time.sleep(0.1)  # it is printed once the server has answered its own starter
-    assert "(Ctrl-C stops)" in server.output.read_text()
+    # It is printed once the server has answered its own starter.
+    assert _until(lambda: "(Ctrl-C stops)" in server.output.read_text())
     assert server.stop() == 0
     assert "Traceback" not in server.output.read_text().partition("zoo: stopping")[2]
     with socket.socket() as probe:
@@ -264,24 +367,24 @@ def test_ctrl_c_stops_everything_and_nobody_was_called(server: Server) -> None:
     assert server.called() <= LOOPBACK
 
 
-def test_plain_bentoml_serve_is_local_and_silent_too(names: list[str], tmp_path: Path) -> None:
+def test_plain_bentoml_serve_is_local_and_silent_too(
+    quick: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in quick.items():
+        monkeypatch.setenv(variable, value)
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:GenerationService"]
-    running = start([*command, "--port", str(port)], port, tmp_path, ROOT)
-    try:
-        with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as client:
+    with started([*command, "--port", str(port)], port, tmp_path, ROOT) as running:
+        with httpx2.Client(base_url=running.url, trust_env=False, timeout=60) as client:
             assert of_task(client, "classification") == []
-            generators = of_task(client, "generation")
-            assert generators == [n for n in names if store.read_card(n).task == "generation"]
+            assert of_task(client, "generation") == [GENERATOR]
             assert client.post("/v1/classify", json={}).status_code == 404
             assert client.post("/classify", json={}).status_code == 404
-            assert len(draw(client, model=generators[0], seed=1)) == 1
+            assert len(draw(client, model=GENERATOR, seed=1)) == 1
         listening = Path("/proc/net/tcp")
         if listening.exists():
             lines = [line.split() for line in listening.read_text().splitlines()[1:]]
             local = {line[1] for line in lines if line[3] == "0A"}
             assert f"0100007F:{port:04X}" in local
             assert f"00000000:{port:04X}" not in local
-    finally:
-        running.stop()
     assert running.called() <= LOOPBACK

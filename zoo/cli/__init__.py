@@ -25,6 +25,7 @@ COMMANDS = (
     "tune",
     "serve",
     "verify",
+    "export",
     "add",
     "data",
 )

@@ -5,29 +5,36 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import ipaddress
 import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HELP = "Serve stored models over HTTP, with a page to try them on."
 EXAMPLES = """\
   zoo serve
   zoo serve --port 8080 --models "resnet*" "dcgan.*"
-  zoo serve --service classification
+  zoo serve --service classification --runtime openvino
+  zoo serve --set deadline=20 --set max_loaded=512MiB
+  zoo serve --host 0.0.0.0 --key-file keys.txt
 """
 
+_IMAGES = ("generation", "reconstruction", "translation")
 _SERVICES = {
-    "all": ("ZooService", ("classification", "generation")),
+    "all": ("ZooService", ("classification", *_IMAGES)),
     "classification": ("ClassificationService", ("classification",)),
-    "generation": ("GenerationService", ("generation",)),
+    "generation": ("GenerationService", _IMAGES),
 }
 _START_SECONDS = 300
+# Beside what running requests have: for the threads of the models, and for BentoML itself.
 _STOP_SECONDS = 15
+# Settings that name a file.
+_FILES = ("key_file", "admin_key_file", "labels_file")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,28 +43,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         nargs="+",
-        default=["*"],
         metavar="GLOB",
-        help="wildcards of the models to serve (all)",
+        help="wildcards of the models to serve ($ZOO_SERVE_MODELS, or all)",
     )
     parser.add_argument("--service", choices=sorted(_SERVICES), default="all", help="what to serve")
+    parser.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help="auto, keras, saved_model, onnx or openvino (auto: the fastest on this machine)",
+    )
+    parser.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="a file with a key a line; every request must have one of them",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another setting, as docs/serving.md lists them; repeatable",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    folder = _folder_of_serving()
+    from serving.settings import Settings
+
     service, tasks = _SERVICES[arguments.service]
-    names = _served(arguments.models, tasks)
+    environment = _environment(arguments)
+    settings = Settings.from_environment(environment)
+    if settings.labels_file is not None:
+        from serving.versions import LabelBook
+
+        # Read here for its mistakes, which are said in one line.
+        LabelBook(settings.labels_file, settings.labels_file)
+    names = _served(settings.models, tasks)
     host = _address(arguments.host, arguments.port)
+    if not (settings.keys or ipaddress.ip_address(host.partition("%")[0]).is_loopback):
+        said = f"zoo: whoever reaches {host} may use this server; --key-file asks for a key"
+        print(said, file=sys.stderr)
     command = [sys.executable, "-m", "bentoml", "serve", f"serving.service:{service}"]
     command += ["--host", host, "--port", str(arguments.port)]
     # In a session of its own the server gets each signal once, from here.
     server = subprocess.Popen(
         command,
-        cwd=_folder_of_serving(),
-        env=_environment(arguments.models),
+        cwd=folder,
+        env=environment,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    with _stopping(server):
+    with _stopping(server, settings.drain_seconds + _STOP_SECONDS):
         url = f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
         if not _wait_until_ready(server, _reachable(url)):
             print("zoo: the server did not start; its messages are above", file=sys.stderr)
@@ -69,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _served(patterns: list[str], tasks: tuple[str, ...]) -> list[str]:
+def _served(patterns: Sequence[str], tasks: tuple[str, ...]) -> list[str]:
     """Returns the names of the models that will be served; none is a mistake worth saying early."""
     from zoo import store
     from zoo.errors import InvalidInputError, UnknownModelError, ZooError
@@ -127,17 +164,54 @@ def _folder_of_serving() -> Path:
     return Path(spec.origin).resolve().parent.parent
 
 
-def _environment(patterns: list[str]) -> dict[str, str]:
+def _environment(arguments: argparse.Namespace) -> dict[str, str]:
+    """Returns the environment of the server; what the command says stands above what is in ours."""
     from zoo import paths
 
-    return {
+    environment = {
         **os.environ,
         "BENTOML_DO_NOT_TRACK": "true",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
-        "ZOO_SERVE_MODELS": " ".join(patterns),
-        # The server works in another folder, where a relative path would be another place.
         "ZOO_HOME": str(paths.home()),
+        **_settings(arguments.set),
     }
+    if arguments.models:
+        environment[_variable("models")] = " ".join(arguments.models)
+    if arguments.runtime:
+        environment[_variable("runtime")] = arguments.runtime
+    if arguments.key_file:
+        environment[_variable("key_file")] = str(arguments.key_file)
+    for variable in map(_variable, _FILES):
+        if environment.get(variable, "").strip():
+            # The server works in another folder, where a relative path would be another place.
+            environment[variable] = str(Path(environment[variable]).expanduser().resolve())
+    return environment
+
+
+def _settings(assignments: Sequence[str]) -> dict[str, str]:
+    """Returns `NAME=VALUE` as variables of the server's environment.
+
+    Raises:
+        InvalidInputError: for what has no name, and for keys.
+    """
+    from zoo.errors import InvalidInputError
+
+    found = {}
+    for assignment in assignments:
+        name, sign, value = assignment.partition("=")
+        if not sign or not name.isidentifier():
+            raise InvalidInputError(f"--set takes NAME=VALUE, got {assignment[:60]!r}")
+        if name.lower() in ("keys", "admin_key"):
+            file = "--key-file" if name.lower() == "keys" else "--set admin_key_file=FILE"
+            raise InvalidInputError(
+                f"a key in a command is there for all to see; use {file} or {_variable(name)}"
+            )
+        found[_variable(name)] = value
+    return found
+
+
+def _variable(name: str) -> str:
+    return f"ZOO_SERVE_{name.upper()}"
 
 
 def _reachable(url: str) -> str:
@@ -159,34 +233,38 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> bool:
 
 
 @contextlib.contextmanager
-def _stopping(server: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Stops the server when the block is left, by Ctrl-C or a TERM signal too."""
+def _stopping(server: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """Stops the server when the block is left, by Ctrl-C or a TERM signal too.
+
+    Args:
+        server: The supervisor, alone with its workers in a session of its own.
+        seconds: What they have to finish.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
+
+    def end(*_: object) -> None:
+        # All of its session: a worker may outlive its supervisor.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except KeyboardInterrupt:
-        print("\nzoo: stopping", file=sys.stderr)
+        print("\nzoo: stopping; what runs is finished first (Ctrl-C ends it)", file=sys.stderr)
     finally:
         # A second Ctrl-C must not leave the server running behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, end)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _stop(server)
+        if server.poll() is None:
+            server.send_signal(signal.SIGINT)
+            try:
+                server.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                print("zoo: the server does not stop; ending it", file=sys.stderr)
+        end()
+        server.wait()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, before)
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    if server.poll() is None:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            print("zoo: the server does not stop; ending it", file=sys.stderr)
-    # What is left of its session: a worker that outlived its supervisor.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from zoo.metrics import classification
 from zoo.metrics.corruptions import CORRUPTIONS, corrupt
 from zoo.pipelines import Classifier, Pipeline
 from zoo.recipe import DataSpec
+from zoo.runtime.threads import processor
 
 ERRORS_SHOWN = 25
 # Images in the batch whose time counts as throughput.
@@ -165,16 +164,6 @@ def costs(pipeline: Pipeline) -> dict[str, Any]:
         "latency_ms": round(1000 * median_seconds(lambda: pipeline.run(one)), 3),
         "images_per_second": round(BATCH / median_seconds(lambda: pipeline.run(many))),
         "device": MultiPlayerModel.device(),
-        "processor": _processor(),
+        "processor": processor(),
         "threads": os.cpu_count(),
     }
-
-
-def _processor() -> str:
-    """Returns the name of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -16,18 +16,25 @@ from zoo.runtime.batches import filled, power_of_two
 _ROWS = {"table": 256, "noise": 1}
 
 
-def compiled(network: keras.Model, softmax: bool) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function from float32 (n, …) to float32 (n, …), compiled for each n it meets."""
+def on_cpu() -> bool:
+    """Returns whether functions run on a processor, and not on a GPU or TPU."""
+    return jax.default_backend() == "cpu"
+
+
+def compiled(network: keras.Model) -> Callable[[Any], np.ndarray]:
+    """Returns a function from float32 (n, …), or named ones, to float32 (n, …).
+
+    It is compiled for each n that it meets.
+    """
     variables = network.variables
 
     @jax.jit
     def forward(values: Sequence[Any], rows: Any) -> Any:
         # The weights come in as arguments: as constants each batch size would hold a copy.
         with keras.StatelessScope(list(zip(variables, values, strict=True))):
-            outputs = network(rows, training=False)
-        return jax.nn.softmax(outputs) if softmax else outputs
+            return network(rows, training=False)
 
-    return lambda rows: np.asarray(forward([variable.value for variable in variables], rows))
+    return lambda rows: np.array(forward([variable.value for variable in variables], rows))
 
 
 def compiled_loop(

@@ -1,20 +1,11 @@
-"""The sampling loop of a diffusion model: every evaluation of its network in one compiled call."""
+"""The sampling loop of a diffusion model, once for tensors of Keras and for NumPy's arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-from keras import ops
-
-from zoo.runtime.batches import filled, power_of_two
-
-if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
-    from zoo.runtime.tensorflow_function import compiled_loop
-else:
-    from zoo.runtime.jax_function import compiled_loop
 
 if TYPE_CHECKING:
     from zoo.models.diffusion.table import SamplingTable
@@ -33,38 +24,27 @@ COLUMNS = (
     "next_alpha",
     "next_sigma",
 )
-# The least batch; below it kernels may round otherwise.
-SMALLEST = 8
-_STATE = ("sample", "kept_sample", "kept_denoised", "denoised")
-_NUMBERS = {"count": np.int32, "scale": np.float32, "limit": np.float32}
+# What of a state a row begins with.
+STATE = ("sample", "kept_sample", "kept_denoised")
+NUMBERS: dict[str, Any] = {"count": np.int32, "scale": np.float32, "limit": np.float32}
 
 State = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Estimate = Callable[[Any, Any, Any, Any], Any]
 
 
 class SamplingLoop:
-    """Runs the rows of a sampler's table over a batch, without Python between them.
+    """Runs the rows of a sampler's table over a batch.
 
-    What is compiled depends on which conditions there are, not on their values, on the number of
-    rows or, on TensorFlow, on that of images. On JAX a batch of another size, which is filled up to
-    a power of two, is compiled anew, and so is a table of more than 256 rows.
+    A subclass says what computes: it gives `_advance` a module, `keras.ops` or NumPy, of which that
+    asks only what both have under the same names.
 
     Args:
-        denoiser: The network; it takes a dictionary of `sample` (n, h, w, c), `timestep` (n,) and,
-            where it has classes, `label` (n, classes), and answers in the shape of `sample`.
-        estimate: A function (output, x, alpha, sigma) that turns its answer to x into the image
-            that it stands for, in arithmetic operators.
-
-    Attributes:
-        traces: How often the loop was traced so far.
+        estimate: A function (output, x, alpha, sigma) that turns the denoiser's answer to x into
+            the image that it stands for, in arithmetic operators.
     """
 
-    def __init__(
-        self, denoiser: keras.Model, estimate: Callable[[Any, Any, Any, Any], Any]
-    ) -> None:
-        self._denoiser = denoiser
+    def __init__(self, estimate: Estimate) -> None:
         self._estimate = estimate
-        self._compiled: dict[frozenset[str], Callable[..., list[np.ndarray]]] = {}
-        self.traces = 0
 
     @staticmethod
     def begin(sample: np.ndarray) -> State:
@@ -94,46 +74,35 @@ class SamplingLoop:
         Returns:
             The state after the last row.
         """
-        given = dict(conditions or {})
+        raise NotImplementedError
+
+    def _denoise(self, given: Mapping[str, Any]) -> Any:
+        """Returns what the network answers, float32, to `sample`, `timestep` and `label`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _arrays(
+        table: SamplingTable, state: State, conditions: Mapping[str, Any] | None
+    ) -> dict[str, np.ndarray]:
+        """Returns all that a call depends on as arrays by name."""
         columns = table.columns()
-        arrays: dict[str, Any] = {
-            **dict(zip(_STATE[:3], state[:3], strict=True)),
-            **given,
-            "table": np.stack([columns[name] for name in COLUMNS], axis=1).astype(np.float32),
+        given: dict[str, Any] = {
+            **dict(zip(STATE, state[:3], strict=True)),
+            **(conditions or {}),
+            "table": np.stack([columns[name] for name in COLUMNS], axis=1),
             "count": len(table),
             "limit": 1.0 if table.clip else np.inf,
         }
-        count = len(state[0])
-        size = power_of_two(count, SMALLEST)
-        for name, array in arrays.items():
-            if name in _NUMBERS:
-                arrays[name] = np.asarray(array, _NUMBERS[name])
-            elif name != "table":
-                arrays[name] = filled(array, size, axis=1 if name == "noise" else 0)
-        key = frozenset(given)
-        if key not in self._compiled:
-            shapes = {name: _open(name, array.shape) for name, array in arrays.items()}
-            self._compiled[key] = compiled_loop(self._loop, self._denoiser, shapes)
-        x, kept_x, kept_denoised, denoised = (a[:count] for a in self._compiled[key](arrays))
-        return x, kept_x, kept_denoised, denoised
+        return {name: np.asarray(one, NUMBERS.get(name, np.float32)) for name, one in given.items()}
 
-    def _loop(self, arrays: Mapping[str, Any]) -> Sequence[Any]:
-        self.traces += 1  # Python runs here only while the loop is traced.
-
-        def advance(index: Any, *state: Any) -> tuple[Any, ...]:
-            return (index + 1, *self._advance(index, state, arrays))
-
-        state = [arrays[name] for name in _STATE[:3]]
-        begin = (ops.zeros((), "int32"), *state, ops.zeros_like(state[0]))
-        _, *state = ops.while_loop(lambda index, *_: index < arrays["count"], advance, begin)
-        return state
-
-    def _advance(self, index: Any, state: Sequence[Any], arrays: Mapping[str, Any]) -> list[Any]:
+    def _advance(
+        self, ops: Any, index: Any, state: Sequence[Any], arrays: Mapping[str, Any]
+    ) -> list[Any]:
         """Goes through one row; see `SamplingTable` for what it does."""
         x, kept_x, kept_denoised, _ = state
         values = arrays["table"][index]
         row = {name: values[place] for place, name in enumerate(COLUMNS)}
-        output = self._answer(x, row["timestep"], arrays)
+        output = self._answer(ops, x, row["timestep"], arrays)
         denoised = self._estimate(output, x, row["alpha"], row["sigma"])
         denoised = ops.maximum(ops.minimum(denoised, arrays["limit"]), -arrays["limit"])
         moved = (
@@ -155,7 +124,7 @@ class SamplingLoop:
             denoised,
         ]
 
-    def _answer(self, x: Any, timestep: Any, arrays: Mapping[str, Any]) -> Any:
+    def _answer(self, ops: Any, x: Any, timestep: Any, arrays: Mapping[str, Any]) -> Any:
         """Returns what the network answers, guided where there is something to guide away from."""
         guided = "other" in arrays
         sample = ops.concatenate([x, x], axis=0) if guided else x
@@ -163,15 +132,37 @@ class SamplingLoop:
         if "label" in arrays:
             labels = [arrays["label"], arrays["other"]] if guided else [arrays["label"]]
             given["label"] = ops.concatenate(labels, axis=0)
-        output = ops.cast(self._denoiser(given, training=False), "float32")
+        output = self._denoise(given)
         if not guided:
             return output
         wanted, other = ops.split(output, 2, axis=0)
         return other + arrays["scale"] * (wanted - other)
 
 
-def _open(name: str, shape: tuple[int, ...]) -> tuple[int | None, ...]:
-    """Returns an array's shape with the numbers of rows and images left open."""
-    if name == "noise":
-        return (None, None, *shape[2:])
-    return (None, *shape[1:]) if shape else ()
+class NumpySamplingLoop(SamplingLoop):
+    """Runs the rows in Python, around a function that any runtime computes.
+
+    Args:
+        denoise: From the arrays `sample` (n, h, w, c), `timestep` (n,) and, where the network has
+            classes, `label` (n, classes), by their names, to an answer in the shape of `sample`.
+        estimate: As for `SamplingLoop`.
+    """
+
+    def __init__(
+        self, denoise: Callable[[Mapping[str, np.ndarray]], np.ndarray], estimate: Estimate
+    ) -> None:
+        super().__init__(estimate)
+        self._function = denoise
+
+    def __call__(
+        self, table: SamplingTable, state: State, conditions: Mapping[str, Any] | None = None
+    ) -> State:
+        arrays = self._arrays(table, state, conditions)
+        current: Sequence[np.ndarray] = [np.asarray(one, np.float32) for one in state]
+        for index in range(len(table)):
+            current = self._advance(np, index, current, arrays)
+        x, kept_x, kept_denoised, denoised = current
+        return x, kept_x, kept_denoised, denoised
+
+    def _denoise(self, given: Mapping[str, Any]) -> Any:
+        return self._function(given)

@@ -10,15 +10,23 @@ import numpy as np
 import tensorflow as tf
 
 
-def compiled(network: keras.Model, softmax: bool) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function from float32 (n, …) to float32 (n, …), traced once for all n."""
+def on_cpu() -> bool:
+    """Returns whether functions run on a processor, and not on a GPU."""
+    return not tf.config.list_logical_devices("GPU")
 
-    def forward(rows: tf.Tensor) -> tf.Tensor:
-        outputs = network(rows, training=False)
-        return tf.nn.softmax(outputs) if softmax else outputs
 
-    signature = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)
-    concrete = tf.function(forward, input_signature=[signature]).get_concrete_function()
+def compiled(network: keras.Model) -> Callable[[Any], np.ndarray]:
+    """Returns a function from float32 (n, …), or named ones, to float32 (n, …), traced once."""
+    specs = {one.name: tf.TensorSpec((None, *one.shape[1:]), tf.float32) for one in network.inputs}
+    several = len(specs) > 1
+
+    @tf.function(input_signature=[specs if several else next(iter(specs.values()))])
+    def forward(rows: Any) -> tf.Tensor:
+        return network(rows, training=False)
+
+    if several:
+        return lambda rows: forward({name: tf.constant(rows[name]) for name in specs}).numpy()
+    concrete = forward.get_concrete_function()
     return lambda rows: concrete(tf.constant(rows)).numpy()
 
 

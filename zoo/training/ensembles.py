@@ -157,9 +157,10 @@ def _member_run(run: Run, number: int) -> Run:
 
 
 def _scores(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    from zoo.networks import with_scores
     from zoo.runtime import compile_network
 
-    return compile_network(network, softmax=True)(images)
+    return compile_network(with_scores(network))(images)
 
 
 def _measured(

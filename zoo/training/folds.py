@@ -135,6 +135,7 @@ def _fit_fold(
     verbose: int | str,
     devices: int | None,
 ) -> dict[str, float]:
+    from zoo.networks import with_scores
     from zoo.runtime import compile_network
 
     run = Run(whole.recipe, whole.folder / f"fold{number}")
@@ -146,7 +147,7 @@ def _fit_fold(
     fit_run(run, verbose, devices=devices, arrays=(train, held))
     assert run.model is not None
     network = run.model.published_networks()["network"]
-    scores = compile_network(network, softmax=True)(held["image"])
+    scores = compile_network(with_scores(network))(held["image"])
     measured = {
         "accuracy": classification.accuracy(scores, held["label"]),
         "loss": classification.negative_log_likelihood(scores, held["label"]),
