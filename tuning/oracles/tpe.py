@@ -82,9 +82,8 @@ class TPEOracle(Mended, keras_tuner.Oracle):
                 group=True,
                 constant_liar=True,
             )
-            directions = [
-                "maximize" if one.direction == "max" else "minimize" for one in self.objectives
-            ]
+            up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+            directions = [up if one.direction == "max" else down for one in self.objectives]
             study = optuna.create_study(directions=directions, sampler=sampler)
             study.add_trials(self._past())
             asked = study.ask()
