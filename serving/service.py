@@ -1,4 +1,4 @@
-"""The BentoML services: classification, generation, and both.
+"""The BentoML services: classification, all that makes images, and both.
 
     bentoml serve serving.service:ZooService
 
