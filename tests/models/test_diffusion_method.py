@@ -208,6 +208,14 @@ def test_samples_are_of_the_averaged_weights() -> None:
         np.testing.assert_allclose(value, kept, rtol=1e-6)
 
 
+def test_many_samples_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = game()
+    together = model.sample(7).astype(int)
+    monkeypatch.setattr("zoo.models.diffusion.diffusion._AT_ONCE", 3)
+    # Batches of another size may round a pixel otherwise, by one level.
+    assert np.abs(model.sample(7).astype(int) - together).max() <= 1
+
+
 def test_samples_of_one_who_knows_are_the_images() -> None:
     for prediction in PREDICTIONS:
         model = Diffusion(knowing({"name": "linear"}, prediction, -0.2))

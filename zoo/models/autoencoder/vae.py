@@ -21,6 +21,8 @@ from zoo.training.noise import CounterSeed
 OPTIMAL = "optimal"
 # A perfect reconstruction has no deviation; a thousandth of the range stands for it.
 _LEAST_VARIANCE = 1e-6
+# Images that are drawn together, for a search asks for thousands.
+_AT_ONCE = 250
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -162,7 +164,9 @@ class VAE(CodingGame):
             return super().sample(count)
         latents = draw_latents(range(count), self.decoder.input_shape[-1])
         decoder = self.published_networks()["decoder"]
-        return to_pixels(ops.convert_to_numpy(decoder(latents, training=False)))
+        pieces = (latents[start : start + _AT_ONCE] for start in range(0, count, _AT_ONCE))
+        drawn = [ops.convert_to_numpy(decoder(piece, training=False)) for piece in pieces]
+        return to_pixels(np.concatenate(drawn))
 
 
 def _repeated(x: Any, k: int) -> Any:

@@ -25,6 +25,8 @@ LOSS_WEIGHTS = ("simple", "min_snr")
 _GAMMA = 5.0
 # Steps of the samples in the grids.
 _STEPS = 10
+# Images that are drawn together, for a search asks for thousands.
+_AT_ONCE = 250
 
 
 class DenoisingGame(MultiPlayerModel):
@@ -165,16 +167,20 @@ class DenoisingGame(MultiPlayerModel):
         """
         size = int(np.prod(self._sample_shape))
         rows = draw_rows(range(count), size, self.classes)
+        pieces = (rows[start : start + _AT_ONCE] for start in range(0, count, _AT_ONCE))
+        with self.averaged_weights():
+            return np.concatenate([self._drawn(piece, size) for piece in pieces])
+
+    def _drawn(self, rows: np.ndarray, size: int) -> np.ndarray:
         x = rows[:, :size].reshape(-1, *self._sample_shape)
         given: dict[str, Any] = {"label": rows[:, size:]} if self.classes else {}
         sampler = sampler_of(SAMPLER, self.noise_schedule, self.prediction, clip=self.clip)
         sampler.set_timesteps(min(_STEPS, self.noise_schedule.steps))
-        with self.averaged_weights():
-            for index, timestep in enumerate(sampler.timesteps):
-                given |= {"sample": x, "timestep": np.full(count, timestep, np.float32)}
-                output = ops.convert_to_numpy(self.denoiser(given, training=False))
-                x = sampler.step(output, index, x)
-            return to_pixels(self.decoded(x))
+        for index, timestep in enumerate(sampler.timesteps):
+            given |= {"sample": x, "timestep": np.full(len(x), timestep, np.float32)}
+            output = ops.convert_to_numpy(self.denoiser(given, training=False))
+            x = sampler.step(output, index, x)
+        return to_pixels(self.decoded(x))
 
 
 @keras.saving.register_keras_serializable("zoo")
