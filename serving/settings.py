@@ -13,7 +13,6 @@ from typing import Any
 from zoo.errors import InvalidInputError, UnknownModelError
 
 PREFIX = "ZOO_SERVE_"
-MODELS_VARIABLE = f"{PREFIX}MODELS"
 KEY_FILE_VARIABLE = f"{PREFIX}KEY_FILE"
 ADMIN_KEY_FILE_VARIABLE = f"{PREFIX}ADMIN_KEY_FILE"
 RUNTIMES = ("auto", "keras", "saved_model", "onnx", "openvino")

@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StrictInt
 
 from serving.schemas.common import Body, Number
-from serving.schemas.models import State
 
 VersionNumber = Annotated[StrictInt, Field(ge=1)]
 Weight = Annotated[Number, Field(ge=0)]
@@ -32,10 +31,3 @@ class LabelsAnswer(BaseModel):
     model: str
     labels: dict[str, int]
     weights: dict[str, float]
-
-
-class StateAnswer(BaseModel):
-    """A version of a model and what it is in."""
-
-    model: str
-    state: State
