@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.contrast import AA, least_contrast
 from tests.browser.models import AUTOENCODER, CLASSES, DIFFUSION, TRANSLATOR
 from tests.browser.visits import GENERATIONS, Serve, Visit
 from tests.serving.servers import Server
@@ -164,22 +165,8 @@ def test_it_fits_every_width_and_is_readable_in_both_schemes(
     box = page.locator("dialog").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
     page.keyboard.press("Escape")
-    contrast = """() => {
-      const light = (text) => {
-        const [r, g, b] = text.match(/[\\d.]+/g).map((n) => {
-          const share = Number(n) / 255;
-          return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-        });
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-      };
-      const style = (selector) => getComputedStyle(document.querySelector(selector));
-      const ground = light(style(".panel").backgroundColor);
-      return [".panel h2", ".note", ".empty", ".tabs button", ".tile-about"].map((selector) => {
-        const ink = light(style(selector).color);
-        return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-      });
-    }"""
-    assert min(page.evaluate(contrast)) >= 4.5, "WCAG 2 AA"
+    texts = [".panel h2", ".note", ".empty", ".tabs button", ".tile-about"]
+    assert least_contrast(page, texts) >= AA
     visit.close()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.contrast import AA, least_contrast
 from tests.tuning.recorded import ACCURACY, PARAMETERS, RATE, Planted, recorded
 from tuning import report
 
@@ -178,20 +179,6 @@ def test_it_fits_every_width_and_is_readable_in_both_schemes(
 ) -> None:
     visit = Visit(browser, large, viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-    contrast = """() => {
-      const light = (text) => {
-        const [r, g, b] = text.match(/[\\d.]+/g).map((n) => {
-          const share = Number(n) / 255;
-          return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-        });
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-      };
-      const style = (selector) => getComputedStyle(document.querySelector(selector));
-      const ground = light(style(".panel").backgroundColor);
-      return [".panel h2", ".note", "#facts dt", "td", "thead button"].map((selector) => {
-        const ink = light(style(selector).color);
-        return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-      });
-    }"""
-    assert min(visit.page.evaluate(contrast)) >= 4.5, "WCAG 2 AA"
+    texts = [".panel h2", ".note", "#facts dt", "td", "thead button"]
+    assert least_contrast(visit.page, texts) >= AA
     visit.close()
